@@ -1,0 +1,47 @@
+package control
+
+// Kind says how a control file is read; the package documentation describes them.
+type Kind string
+
+const (
+	Line   Kind = "line"
+	Number Kind = "number"
+	List   Kind = "list"
+)
+
+// DefaultMe stands for the value of control/me.
+const DefaultMe = "\x00me"
+
+// File describes one control file.
+type File struct {
+	Name    string
+	Kind    Kind
+	Default string   // [DefaultMe], a value, or empty for none
+	Readers []string // the programs that read it
+	Doc     string   // what it is, in a phrase
+}
+
+// Files are all the control files that there are, by name. qmail-control(5) has
+// the same table.
+var Files = []File{
+	{"bouncefrom", Line, "MAILER-DAEMON", []string{"qmail-send"}, "local part of the sender of bounces"},
+	{"bouncehost", Line, DefaultMe, []string{"qmail-send"}, "host of the sender of bounces"},
+	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
+	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
+	{"defaultdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts without a dot"},
+	{"defaulthost", Line, DefaultMe, []string{"qmail-inject"}, "added to addresses without a host"},
+	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},
+	{"doublebounceto", Line, "postmaster", []string{"qmail-send"}, "local part that double bounces go to"},
+	{"envnoathost", Line, DefaultMe, []string{"qmail-send"}, "host of recipients without one"},
+	{"helohost", Line, DefaultMe, []string{"qmail-remote"}, "name that this host says in HELO"},
+	{"idhost", Line, DefaultMe, []string{"qmail-inject"}, "host in Message-ID"},
+	{"locals", List, DefaultMe, []string{"qmail-send"}, "hosts whose mail is delivered here"},
+	{"me", Line, "", []string{"qmail-send", "qmail-inject", "qmail-remote"}, "name of this host, default of others"},
+	{"percenthack", List, "", []string{"qmail-send"}, "hosts for which user%host@... is user@host"},
+	{"plusdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts that end in +"},
+	{"queuelifetime", Number, "604800", []string{"qmail-send"}, "seconds that a message is tried for"},
+	{"smtproutes", List, "", []string{"qmail-remote"}, "relays, by host"},
+	{"timeoutconnect", Number, "60", []string{"qmail-remote"}, "seconds to wait for a connection"},
+	{"timeoutremote", Number, "1200", []string{"qmail-remote"}, "seconds to wait for each answer"},
+	{"virtualdomains", List, "", []string{"qmail-send"}, "hosts and users whose mail one user gets"},
+}

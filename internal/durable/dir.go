@@ -1,0 +1,170 @@
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Dir is a folder of the host's own file system; [NewDir] makes one.
+type Dir struct {
+	root string
+
+	mu    sync.Mutex
+	syncs map[string]*folderSync
+}
+
+// NewDir returns the folder called root, which need not exist yet.
+func NewDir(root string) *Dir {
+	return &Dir{root: root, syncs: map[string]*folderSync{}}
+}
+
+func (d *Dir) path(name string) string { return filepath.Join(d.root, name) }
+
+func (d *Dir) Create(name string, perm fs.FileMode) (File, error) {
+	return open(d.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+}
+
+func (d *Dir) Open(name string, flag int, perm fs.FileMode) (File, error) {
+	return open(d.path(name), flag|syscall.O_NONBLOCK, perm)
+}
+
+// open keeps a nil *os.File from becoming a File that is not nil.
+func open(path string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(path, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d *Dir) Link(from, to string) error   { return os.Link(d.path(from), d.path(to)) }
+func (d *Dir) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+
+// Remove unlinks a file. Unlike os.Remove it leaves an empty folder alone.
+func (d *Dir) Remove(name string) error {
+	path := d.path(name)
+	for {
+		err := syscall.Unlink(path)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return &fs.PathError{Op: "unlink", Path: path, Err: err}
+		}
+	}
+}
+
+func (d *Dir) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
+
+func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
+	return os.Chtimes(d.path(name), atime, mtime)
+}
+
+// namesAtOnce bounds how much of a large folder is in memory.
+const namesAtOnce = 1024
+
+func (d *Dir) Names(folder string, yield func(string) bool) error {
+	f, err := os.Open(d.path(folder))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(namesAtOnce)
+		for _, name := range names {
+			if !yield(name) {
+				return nil
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// SyncDir syncs a folder. Of calls that come while a sync of the same folder is
+// under way, one more sync serves all.
+func (d *Dir) SyncDir(folder string) error {
+	d.mu.Lock()
+	s := d.syncs[folder]
+	if s == nil {
+		s = &folderSync{path: d.path(folder)}
+		d.syncs[folder] = s
+	}
+	d.mu.Unlock()
+	return s.sync()
+}
+
+// folderSync lets concurrent callers share syncs of one folder. A caller may
+// use a sync that begins after it called, never one that was under way.
+type folderSync struct {
+	path string
+
+	mu      sync.Mutex
+	running bool
+	next    *syncResult // what callers wait for that came during the running one
+}
+
+type syncResult struct {
+	done chan struct{}
+	err  error
+}
+
+func (s *folderSync) sync() error {
+	s.mu.Lock()
+	if s.running {
+		if s.next == nil {
+			s.next = &syncResult{done: make(chan struct{})}
+		}
+		r := s.next
+		s.mu.Unlock()
+		<-r.done
+		return r.err
+	}
+	s.running = true
+	s.mu.Unlock()
+	err := syncPath(s.path)
+	s.mu.Lock()
+	next := s.next
+	s.next = nil
+	s.running = next != nil
+	s.mu.Unlock()
+	if next != nil {
+		go s.serve(next)
+	}
+	return err
+}
+
+// serve does the syncs that others wait for, until nobody does.
+func (s *folderSync) serve(r *syncResult) {
+	for r != nil {
+		r.err = syncPath(s.path)
+		close(r.done)
+		s.mu.Lock()
+		r = s.next
+		s.next = nil
+		s.running = r != nil
+		s.mu.Unlock()
+	}
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

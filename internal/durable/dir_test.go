@@ -1,0 +1,83 @@
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"testing"
+)
+
+func TestDir(t *testing.T) {
+	var dir FS = NewDir(t.TempDir())
+	f, err := dir.Create("a", 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.Create("a", 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("creating a file twice: %v, want ErrExist", err)
+	}
+	if err := dir.Link("a", "b"); err != nil {
+		t.Error(err)
+	}
+	if err := dir.Link("a", "b"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("linking to a name in use: %v, want ErrExist", err)
+	}
+	if err := dir.SyncDir(""); err != nil {
+		t.Error(err)
+	}
+	if err := dir.Remove("a"); err != nil {
+		t.Error(err)
+	}
+	if err := dir.Remove("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("removing twice: %v, want ErrNotExist", err)
+	}
+	var names []string
+	if err := dir.Names("", func(n string) bool { names = append(names, n); return true }); err != nil || len(names) != 1 || names[0] != "b" {
+		t.Errorf("Names gives %q, %v, want b", names, err)
+	}
+	if _, err := dir.Open("none", os.O_RDONLY, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("opening what is not there: %v, want ErrNotExist", err)
+	}
+}
+
+func TestRemoveLeavesFolders(t *testing.T) {
+	root := t.TempDir()
+	os.Mkdir(root+"/d", 0o700)
+	if err := NewDir(root).Remove("d"); err == nil {
+		t.Error("Remove takes a folder away")
+	}
+}
+
+func TestSyncDirTogether(t *testing.T) {
+	dir := NewDir(t.TempDir())
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := dir.SyncDir(""); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if err := dir.SyncDir("none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("syncing a folder that is not there: %v, want ErrNotExist", err)
+	}
+	s := dir.syncs[""]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running || s.next != nil {
+		t.Error("a sync is left over")
+	}
+}

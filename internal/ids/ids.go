@@ -1,0 +1,77 @@
+// Package ids looks up accounts by name in /etc/passwd and /etc/group: the eight
+// users and two groups of the system (see [Users]), when a program starts.
+//
+// It reads the files themselves, since the programs that need it are to stay
+// small. Accounts of mail users are another matter: those come from qmail-getpw,
+// which can be replaced.
+package ids
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Users are the accounts that the system's programs run as, in the order of
+// qmail's conf-users: alias, daemon, log, owner, passwd, queue, remote, send.
+var Users = [8]string{"alias", "qmaild", "qmaill", "root", "qmailp", "qmailq", "qmailr", "qmails"}
+
+// Groups are the group of the queue and the group that owns no files.
+var Groups = [2]string{"qmail", "nofiles"}
+
+// ErrUnknown is wrapped by the error for a name that is not in the file.
+var ErrUnknown = errors.New("no such account")
+
+// Files are the account files to look in.
+type Files struct{ Passwd, Group string }
+
+// System is where the host keeps its accounts.
+var System = Files{Passwd: "/etc/passwd", Group: "/etc/group"}
+
+// UID returns the user id of the account called name.
+func (f Files) UID(name string) (int, error) { return number(f.Passwd, name) }
+
+// GID returns the group id of the group called name.
+func (f Files) GID(name string) (int, error) { return number(f.Group, name) }
+
+// Name returns the first of the given account names whose user id is uid, or "".
+func (f Files) Name(uid int, among ...string) (string, error) {
+	for _, name := range among {
+		switch id, err := f.UID(name); {
+		case errors.Is(err, ErrUnknown):
+		case err != nil:
+			return "", err
+		case id == uid:
+			return name, nil
+		}
+	}
+	return "", nil
+}
+
+// number finds the third field of the line that begins with name, a colon: uid
+// in passwd(5), gid in group(5).
+func number(file, name string) (int, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadString('\n')
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			if fields := strings.Split(strings.TrimSpace(rest), ":"); len(fields) >= 2 {
+				if id, err := strconv.ParseUint(fields[1], 10, 32); err == nil {
+					return int(id), nil
+				}
+			}
+			return 0, fmt.Errorf("%s: bad line for %s", file, name)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s: %s: %w", file, name, ErrUnknown)
+		}
+	}
+}
