@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -24,7 +23,14 @@ func NewDir(root string) *Dir {
 	return &Dir{root: root, syncs: map[string]*folderSync{}}
 }
 
-func (d *Dir) path(name string) string { return filepath.Join(d.root, name) }
+// path leaves the name as it is: "a/../b" and "a/." ask the system what a is,
+// which may be a symbolic link, or missing, or closed to the user.
+func (d *Dir) path(name string) string {
+	if d.root == "" {
+		return name
+	}
+	return d.root + "/" + name
+}
 
 func (d *Dir) Create(name string, perm fs.FileMode) (File, error) {
 	return open(d.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)

@@ -81,3 +81,18 @@ func TestSyncDirTogether(t *testing.T) {
 		t.Error("a sync is left over")
 	}
 }
+
+func TestNamesAreNotSimplified(t *testing.T) {
+	root := t.TempDir()
+	os.MkdirAll(root+"/real/inner", 0o700)
+	os.Symlink("real/inner", root+"/link")
+	os.WriteFile(root+"/real/file", []byte("x"), 0o600)
+	os.WriteFile(root+"/top", []byte("x"), 0o600)
+	dir := NewDir(root)
+	if _, err := dir.Stat("link/../file"); err != nil {
+		t.Errorf("beside what the link points to: %v", err)
+	}
+	if _, err := dir.Stat("top/."); err == nil {
+		t.Error("a file passes for a folder")
+	}
+}
