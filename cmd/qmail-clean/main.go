@@ -1,0 +1,30 @@
+// Qmail-clean removes the queue files that qmail-send names. See qmail-clean(8).
+package main
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"goqmail/internal/durable"
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/queue"
+)
+
+func main() { exitcode.Main(run) }
+
+func run() int {
+	// An answer that nobody reads is an error like others, not the end.
+	signal.Ignore(syscall.SIGPIPE)
+	q, err := queue.Open(durable.NewDir(filepath.Join(home.Dir(), "queue")))
+	if err != nil {
+		return exitcode.Soft
+	}
+	if q.Clean(os.Stdin, os.Stdout, time.Now) != nil {
+		return exitcode.Hard
+	}
+	return exitcode.OK
+}

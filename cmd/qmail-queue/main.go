@@ -1,0 +1,77 @@
+// Qmail-queue takes a message from descriptor 0 and its envelope from descriptor 1
+// and queues it. See qmail-queue(8).
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"goqmail/internal/durable"
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/internal/ids"
+	"goqmail/queue"
+)
+
+// lifetime is how long one message may take. It must be less than [queue.Age],
+// after which the files of an unfinished message are removed.
+const lifetime = 24 * time.Hour
+
+func main() { exitcode.Main(run) }
+
+func run() int {
+	// A caller's user cannot stop it half way with a key.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
+	syscall.Umask(0o033)
+	time.AfterFunc(lifetime, func() { os.Exit(exitcode.QueueTimeout) })
+	folder := filepath.Join(home.Dir(), "queue")
+	q, code := open(folder)
+	if code != exitcode.OK {
+		return code
+	}
+	who := origin()
+	// Bounces may use the space that is kept from new mail.
+	if who.Account != "qmails" && queue.CheckSpace(folder) != nil {
+		return exitcode.QueueWrite
+	}
+	if _, err := q.Submit(os.Stdin, os.Stdout, who); err != nil {
+		var f *queue.Failure
+		if errors.As(err, &f) {
+			return f.Code
+		}
+		return exitcode.QueueBug
+	}
+	queue.PullTrigger(folder)
+	return exitcode.OK
+}
+
+func open(folder string) (*queue.Queue, int) {
+	q, err := queue.Open(durable.NewDir(folder))
+	switch {
+	case err == nil:
+		return q, exitcode.OK
+	case !isFolder(filepath.Dir(folder)):
+		return nil, exitcode.QueueHome
+	case !isFolder(folder), errors.Is(err, fs.ErrPermission):
+		return nil, exitcode.QueueFolder
+	}
+	return nil, exitcode.QueueMess
+}
+
+func isFolder(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.IsDir()
+}
+
+// origin tells who calls. The accounts are only for the Received line, so that
+// trouble with looking them up is no reason to refuse the message.
+func origin() queue.Origin {
+	uid := os.Getuid()
+	account, _ := ids.System.Name(uid, "alias", "qmaild", "qmails")
+	return queue.Origin{UID: uid, PID: os.Getpid(), Account: account, Time: time.Now()}
+}
