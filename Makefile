@@ -1,0 +1,72 @@
+# make help lists what there is to make.
+
+QMAIL       = /var/qmail
+BIN         = bin
+FUZZTIME    = 10s
+STATICCHECK = v0.8.2
+
+export CGO_ENABLED = 0
+
+tools = .tools/staticcheck-$(STATICCHECK)
+build = go build -trimpath -buildvcs=false \
+	-ldflags '-s -w -buildid= -X goqmail/internal/home.Built=$(QMAIL)'
+cases = go run ./test/conformance/cmd/conformance -except test/conformance-differences.txt
+
+all: go ## every program into bin/ (QMAIL=/other/home: for another home)
+	$(build) -o bin/ ./cmd/...
+
+test: all ## build, then run every test; as root those too that need it
+	@status=0; \
+	Q_BIN=$(CURDIR)/bin go test -skip '^TestRecordedCases$$' ./... || status=1; \
+	$(MAKE) --no-print-directory conformance BIN=bin || status=1; \
+	exit $$status
+
+conformance: go ## judge the programs in BIN (bin/) by the recorded cases
+	@[ $(BIN) != bin ] || $(MAKE) --no-print-directory all
+	@$(cases) -bin $(BIN) test/conformance/cases/*.json
+
+race: go ## the tests under the race detector
+	@command -v gcc >/dev/null || { echo 'missing: gcc (apt-get install gcc libc6-dev)' >&2; exit 1; }
+	CGO_ENABLED=1 go test -race -skip '^TestRecordedCases$$' ./...
+
+fuzz: go ## each fuzz target for FUZZTIME (10s)
+	@for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			echo "$$p $$f"; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+		done; \
+	done
+
+cover: go ## what the tests and the recorded cases reach, into run/cover
+	rm -rf run/cover && mkdir -p run/cover/bin run/cover/unit run/cover/cases
+	go build -cover -coverpkg=./... -o run/cover/bin/ ./cmd/...
+	go test -cover -coverpkg=./... -skip '^TestRecordedCases$$' ./... -args -test.gocoverdir=$(CURDIR)/run/cover/unit >/dev/null
+	GOCOVERDIR=$(CURDIR)/run/cover/cases $(cases) -bin run/cover/bin test/conformance/cases/*.json | tail -n 1
+	go tool covdata percent -i=run/cover/unit,run/cover/cases
+
+lint: go $(tools) ## gofmt, vet, staticcheck, go.mod, man pages, white space
+	test/lint $(tools)
+
+$(tools): | go
+	GOBIN=$(CURDIR)/.tools go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
+	mv .tools/staticcheck $@
+
+reproducible: all ## build once more, elsewhere, and compare
+	test/reproducible $(QMAIL)
+
+clean: ## remove what was built
+	rm -rf bin .tools run/cover
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+go:
+	@missing=; \
+	command -v go >/dev/null || missing="$$missing golang-go"; \
+	command -v git >/dev/null || missing="$$missing git"; \
+	if [ "$$missing" ]; then echo "missing: apt-get install$$missing" >&2; exit 1; fi; \
+	go list -m >/dev/null || { \
+		echo "missing: Go $$(sed -n 's/^go //p' go.mod) or newer: the package golang-go, if need be" \
+			"from the backports of your release, or https://go.dev/dl" >&2; exit 1; }
+
+.PHONY: all test conformance race fuzz cover lint reproducible clean help go
