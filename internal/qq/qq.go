@@ -25,7 +25,11 @@ type Queue struct {
 
 // System returns the queue of the home, or what $QMAILQUEUE names instead.
 func System(home string) Queue {
-	return Queue{Home: home, Program: os.Getenv("QMAILQUEUE"), Env: os.Environ()}
+	program, set := os.LookupEnv("QMAILQUEUE")
+	if set && program == "" {
+		program = "." // Compat: set is set, and nothing of that name can be run
+	}
+	return Queue{Home: home, Program: program, Env: os.Environ()}
 }
 
 // Message is a message on its way into the queue: write its bytes, then call

@@ -111,3 +111,20 @@ func TestNotQueued(t *testing.T) {
 		}
 	}
 }
+
+func TestSystem(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("QMAILQUEUE", "")
+	var f *fault.Error
+	if err := send(t, System(home), "x"); !errors.As(err, &f) || f.Perm || f.Text != "unable to exec qq (#4.3.0)" {
+		t.Errorf("with QMAILQUEUE set to nothing: got %v", err)
+	}
+	t.Setenv("QMAILQUEUE", "other/queue")
+	if got := System(home).Program; got != "other/queue" {
+		t.Errorf("the program is %q", got)
+	}
+	os.Unsetenv("QMAILQUEUE")
+	if got := System(home).Program; got != "" {
+		t.Errorf("without QMAILQUEUE the program is %q", got)
+	}
+}
