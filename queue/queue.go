@@ -207,26 +207,10 @@ func (q *Queue) Remove(kind Kind, n Number) error {
 // SyncFolders makes the present entries of the folders of a message's files of
 // those kinds durable.
 func (q *Queue) SyncFolders(n Number, kinds ...Kind) error {
-	return together(len(kinds), func(i int) error {
-		return q.FS.SyncDir(q.Folder(kinds[i], n))
-	})
-}
-
-// together calls do with 0 to n-1, all at the same time, so that syncs share a
-// commit of the file system's journal. It returns the first of the errors.
-func together(n int, do func(i int) error) error {
-	errs := make(chan error, n)
-	for i := 1; i < n; i++ {
-		go func() { errs <- do(i) }()
+	steps := make([]func() error, len(kinds))
+	for i, kind := range kinds {
+		folder := q.Folder(kind, n)
+		steps[i] = func() error { return q.FS.SyncDir(folder) }
 	}
-	var first error
-	if n > 0 {
-		first = do(0)
-	}
-	for range n - 1 {
-		if err := <-errs; first == nil {
-			first = err
-		}
-	}
-	return first
+	return durable.Together(steps...)
 }

@@ -342,7 +342,7 @@ func FuzzTodo(f *testing.F) {
 	f.Add([]byte("\x00\x00T"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var again strings.Builder
-		err := readTodo(strings.NewReader(string(data)),
+		err := ReadTodo(strings.NewReader(string(data)),
 			func(e Envelope) error { again.WriteString("F" + e.Sender + "\x00"); return nil },
 			func(r string) error { again.WriteString("T" + r + "\x00"); return nil })
 		if err != nil {
@@ -379,7 +379,12 @@ func FuzzSubmitEnvelope(f *testing.F) {
 			return
 		}
 		var again strings.Builder
-		if err := q.ReadTodo(n,
+		todo, err := os.Open(filepath.Join(dir, q.Name(Todo, n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer todo.Close()
+		if err := ReadTodo(todo,
 			func(e Envelope) error { again.WriteString("F" + e.Sender + "\x00"); return nil },
 			func(r string) error { again.WriteString("T" + r + "\x00"); return nil }); err != nil {
 			t.Fatal(err)

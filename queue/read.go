@@ -75,18 +75,9 @@ type Envelope struct {
 	Sender   string
 }
 
-// ReadTodo reads a message's envelope. It calls sender at the sender's record,
-// and recipient for each recipient, in order; their errors end it.
-func (q *Queue) ReadTodo(n Number, sender func(Envelope) error, recipient func(string) error) error {
-	f, err := q.FS.Open(q.Name(Todo, n), os.O_RDONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return readTodo(f, sender, recipient)
-}
-
-func readTodo(f io.Reader, sender func(Envelope) error, recipient func(string) error) error {
+// ReadTodo reads an envelope from a file in todo. It calls sender at the sender's
+// record, and recipient for each recipient, in order; their errors end it.
+func ReadTodo(f io.Reader, sender func(Envelope) error, recipient func(string) error) error {
 	var e Envelope
 	r := records{in: bufio.NewReader(f)}
 	for {

@@ -269,12 +269,12 @@ func readRecord(in *bufio.Reader, letter byte) ([]byte, error) {
 // sync makes message and envelope durable, and the entry of the message. The
 // entry of intd need not be: todo is the name that counts.
 func (s *submission) sync() error {
-	steps := []func() error{
+	err := durable.Together(
 		s.mess.Sync,
 		s.intd.Sync,
 		func() error { return s.q.SyncFolders(s.n, Mess) },
-	}
-	if err := together(len(steps), func(i int) error { return steps[i]() }); err != nil {
+	)
+	if err != nil {
 		return failure(exitcode.QueueWrite, "sync: %w", err)
 	}
 	return nil

@@ -1,0 +1,65 @@
+// Qmail-send delivers the messages in the queue. It is started by qmail-start, with
+// its log on descriptor 0, qmail-lspawn on 1 and 2, qmail-rspawn on 3 and 4, and
+// qmail-clean on 5 and 6. See qmail-send(8).
+package main
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/internal/qq"
+	"goqmail/send"
+)
+
+func main() { exitcode.Main(run) }
+
+func run() int {
+	signals := make(chan os.Signal, 8)
+	// SIGPIPE is caught, not ignored, so that qmail-queue has it at its default.
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGALRM, syscall.SIGHUP, syscall.SIGPIPE)
+	syscall.Umask(0o077)
+	dir := home.Dir()
+	log := descriptor(0)
+	server, err := send.Start(send.Options{
+		Home:   dir,
+		Log:    log,
+		Local:  send.Spawner{To: descriptor(1), From: descriptor(2)},
+		Remote: send.Spawner{To: descriptor(3), From: descriptor(4)},
+		Clean:  send.Clean{To: descriptor(5), From: descriptor(6)},
+		Submit: qq.System(dir),
+		Now:    time.Now,
+	})
+	if err != nil {
+		io.WriteString(log, "alert: cannot start: "+err.Error()+"\n")
+		return exitcode.Soft
+	}
+	go obey(server, signals)
+	server.Run()
+	return exitcode.OK
+}
+
+// descriptor is an open file that qmail-start has left for us. Programs that we
+// start must not get it: a pipe ends when all who have its end are gone.
+func descriptor(fd int) *os.File {
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "descriptor "+strconv.Itoa(fd))
+}
+
+func obey(server *send.Server, signals <-chan os.Signal) {
+	for s := range signals {
+		switch s {
+		case syscall.SIGTERM:
+			server.Stop()
+		case syscall.SIGALRM:
+			server.RunNow()
+		case syscall.SIGHUP:
+			server.Reload()
+		}
+	}
+}

@@ -1,0 +1,306 @@
+package send
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+
+	"goqmail/bounce"
+	"goqmail/queue"
+)
+
+// job is one pass over the recipients of a message on one channel.
+type job struct {
+	m    *message
+	lane *lane
+
+	sender string
+	retry  time.Time // when those that are left are tried again
+	dying  bool      // the message is too old to be tried again after this
+
+	reader  *queue.Recipients // owned by the step that reads; nil at the end
+	reading bool
+	buffer  []queue.Recipient // to be delivered next
+	ended   bool              // all recipients were read
+	broken  bool              // reading went wrong: what was not read waits
+
+	out  int // deliveries under way
+	left int // recipients found to do, less those done
+}
+
+// How many recipients are read at a time, and when to read more.
+const (
+	readAtOnce = 64
+	readMore   = 16
+)
+
+// jobQueue holds the jobs that have recipients to deliver, in their turn.
+type jobQueue struct {
+	jobs []*job
+	head int
+}
+
+func (q *jobQueue) len() int { return len(q.jobs) - q.head }
+
+func (q *jobQueue) push(j *job) { q.jobs = append(q.jobs, j) }
+
+func (q *jobQueue) pop() *job {
+	j := q.jobs[q.head]
+	q.jobs[q.head] = nil
+	q.head++
+	if q.head > len(q.jobs)/2 {
+		q.jobs = append(q.jobs[:0], q.jobs[q.head:]...)
+		q.head = 0
+	}
+	return j
+}
+
+// openJob begins a job for a message that is due.
+func (s *Server) openJob(l *lane, n queue.Number) {
+	j := &job{m: s.use(n), lane: l, reading: true}
+	l.opening++
+	now := s.now()
+	lifetime := s.config.Load().Lifetime
+	s.do(j.m, func() {
+		err := j.open(s.q, now, lifetime)
+		var batch []queue.Recipient
+		if err == nil {
+			batch, err = j.read()
+		}
+		s.post(func() {
+			l.opening--
+			s.recipientsRead(j, batch, err)
+		})
+	})
+}
+
+// openError is why a job did not begin, and with which file.
+type openError struct {
+	name string
+	err  error
+}
+
+func (e *openError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *openError) Unwrap() error { return e.err }
+
+func (j *job) open(q *queue.Queue, now time.Time, lifetime time.Duration) error {
+	r, err := q.OpenRecipients(j.lane.ch.kind(), j.m.n)
+	if err != nil {
+		return &openError{q.Name(j.lane.ch.kind(), j.m.n), err}
+	}
+	sender, birth, err := q.ReadInfo(j.m.n)
+	if err != nil {
+		r.Close()
+		return &openError{q.Name(queue.Info, j.m.n), err}
+	}
+	j.reader = r
+	j.sender = sender
+	j.retry = nextTry(birth, now, j.lane.ch)
+	j.dying = now.Unix() > birth.Add(lifetime).Unix()
+	return nil
+}
+
+// read returns the next recipients to do, and io.EOF with the last ones.
+func (j *job) read() ([]queue.Recipient, error) {
+	var batch []queue.Recipient
+	for len(batch) < readAtOnce {
+		r, err := j.reader.Next()
+		if err != nil {
+			j.reader.Close()
+			j.reader = nil
+			return batch, err
+		}
+		if !r.Done {
+			batch = append(batch, r)
+		}
+	}
+	return batch, nil
+}
+
+// recipientsRead takes note of what a step has read.
+func (s *Server) recipientsRead(j *job, batch []queue.Recipient, err error) {
+	j.reading = false
+	var failed *openError
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		j.ended = true
+	case errors.As(err, &failed):
+		s.notOpened(j, failed)
+		return
+	case errors.Is(err, queue.ErrUnknownRecord):
+		s.log.warning("unknown record type in ", s.q.Name(j.lane.ch.kind(), j.m.n), "!")
+		j.broken = true
+	default:
+		s.log.warning("trouble reading ", s.q.Name(j.lane.ch.kind(), j.m.n), "; will try again later")
+		j.broken = true
+	}
+	j.left += len(batch)
+	idle := len(j.buffer) == 0
+	j.buffer = append(j.buffer, batch...)
+	if idle && len(j.buffer) > 0 {
+		j.lane.ready.push(j)
+	}
+	s.closeJob(j)
+}
+
+// notOpened puts off a message whose files cannot be opened. If they are gone,
+// somebody has deleted them, and nothing is left to be done on this channel.
+func (s *Server) notOpened(j *job, failed *openError) {
+	if errors.Is(failed.err, fs.ErrNotExist) {
+		s.log.warning(failed.name, " is gone")
+		s.endMessage(j.m.n)
+	} else {
+		s.log.warning("trouble opening ", failed.name, "; will try again later")
+		j.lane.waiting.push(entry{s.now().Add(troublePause).Unix(), j.m.n, true})
+	}
+	s.release(j.m)
+}
+
+// fill begins as many deliveries on a channel as there are places, and sees to it
+// that there will be recipients for places to come.
+func (s *Server) fill(l *lane) {
+	for l.open() && l.ready.len() > 0 {
+		j := l.ready.pop()
+		r := j.buffer[0]
+		j.buffer = j.buffer[1:]
+		s.startDelivery(j, r)
+		if len(j.buffer) > 0 {
+			l.ready.push(j)
+		}
+		if len(j.buffer) < readMore {
+			s.readMore(j)
+		}
+	}
+	if l.dead {
+		return
+	}
+	now := s.now()
+	for l.limit > 0 && l.ready.len()+l.opening < l.limit-l.used+prefetch {
+		e, ok := l.waiting.popDue(now)
+		if !ok {
+			return
+		}
+		s.openJob(l, e.n)
+	}
+}
+
+// prefetch is how many jobs more than there are places are kept ready, so that a
+// place that becomes free need not wait for the disk.
+const prefetch = 8
+
+func (s *Server) readMore(j *job) {
+	if j.ended || j.broken || j.reading {
+		return
+	}
+	j.reading = true
+	s.do(j.m, func() {
+		batch, err := j.read()
+		s.post(func() { s.recipientsRead(j, batch, err) })
+	})
+}
+
+func (s *Server) startDelivery(j *job, r queue.Recipient) {
+	l := j.lane
+	place := l.free()
+	s.deliveries++
+	l.places[place] = &delivery{id: s.deliveries, job: j, recipient: r}
+	l.used++
+	j.out++
+	l.requests <- request(place, s.q.SplitName(j.m.n), j.sender, r.Address)
+	s.log.print(startingLine(s.deliveries, j.m.n, l.ch, r.Address), s.status())
+}
+
+// tooLong is added to the report of a recipient that is not tried again because
+// of the message's age.
+const tooLong = "I'm not going to try again; this message has been in the queue too long.\n"
+
+// report takes note of what became of a delivery.
+func (s *Server) report(l *lane, place byte, text string) {
+	d := l.places[place]
+	if d == nil {
+		s.log.warning("internal error: delivery report out of range")
+		return
+	}
+	l.places[place] = nil
+	l.used--
+	j := d.job
+	j.out--
+	var verdict byte
+	if text != "" {
+		verdict, text = text[0], text[1:]
+	}
+	if verdict == 'Z' && j.dying {
+		verdict, text = 'D', text+tooLong
+	}
+	s.log.print(deliveryLine(d.id, verdict, text), s.status())
+	switch verdict {
+	case 'K':
+		s.done(j, d.recipient, "")
+	case 'D':
+		s.done(j, d.recipient, bounce.Paragraph(s.config.Load().Routes.Strip(d.recipient.Address), text))
+	}
+	s.closeJob(j)
+}
+
+// done marks a recipient as done, once its paragraph, if any, is safe in the
+// message's bounce.
+func (s *Server) done(j *job, r queue.Recipient, paragraph string) {
+	j.left--
+	m, kind := j.m, j.lane.ch.kind()
+	s.do(m, func() {
+		if paragraph != "" && !s.addToBounce(m.n, paragraph) {
+			m.spoiled = true
+			return
+		}
+		err := s.q.MarkDone(kind, m.n, r.Place)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.log.warning("trouble marking ", s.q.Name(kind, m.n), "; message will be delivered twice!")
+		}
+	})
+}
+
+// closeJob ends a job when all that it can do is done.
+func (s *Server) closeJob(j *job) {
+	if j.reading || j.out > 0 || len(j.buffer) > 0 || !(j.ended || j.broken) {
+		return
+	}
+	if j.ended && j.left == 0 {
+		s.endChannel(j)
+	} else {
+		s.putBack(j)
+	}
+	s.release(j.m)
+}
+
+// putBack lets a message wait for its next try, which is also written down as the
+// time of its recipient file, for the next qmail-send.
+func (s *Server) putBack(j *job) {
+	n, kind, retry := j.m.n, j.lane.ch.kind(), j.retry
+	j.lane.waiting.push(entry{due: retry.Unix(), n: n})
+	s.do(j.m, func() { s.saveTime(kind, n, retry) })
+}
+
+func (s *Server) saveTime(kind queue.Kind, n queue.Number, due time.Time) {
+	err := s.q.FS.Chtimes(s.q.Name(kind, n), due, due)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.warning("unable to utime ", s.q.Name(kind, n), "; message will be retried too soon")
+	}
+}
+
+// endChannel removes a recipient file that has nothing left to do, and ends the
+// message if there is none on the other channel.
+func (s *Server) endChannel(j *job) {
+	l, m, kind := j.lane, j.m, j.lane.ch.kind()
+	s.do(m, func() {
+		if err := s.q.Remove(kind, m.n); err != nil {
+			s.log.warning("unable to unlink ", s.q.Name(kind, m.n), "; will try again later")
+			s.post(func() {
+				l.waiting.push(entry{s.now().Add(troublePause).Unix(), m.n, true})
+			})
+			return
+		}
+		s.finish(m)
+	})
+}

@@ -1,0 +1,72 @@
+package send
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"goqmail/queue"
+)
+
+// logger writes log lines, each call in one piece.
+type logger struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// print writes a line, or several with newlines between them. There is nobody to
+// tell if that fails.
+func (l *logger) print(parts ...string) {
+	line := strings.Join(parts, "") + "\n"
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	io.WriteString(l.w, line)
+}
+
+func (l *logger) newMessage(n queue.Number) { l.print("new msg ", n.String()) }
+
+func (l *logger) info(n queue.Number, size int64, e queue.Envelope) {
+	l.print("info msg ", n.String(), ": bytes ", strconv.FormatInt(size, 10), " from <", safe(e.Sender),
+		"> qp ", strconv.FormatUint(e.PID, 10), " uid ", strconv.FormatUint(e.UID, 10))
+}
+
+func startingLine(id uint64, n queue.Number, ch channel, recipient string) string {
+	return "starting delivery " + strconv.FormatUint(id, 10) + ": msg " + n.String() + " to " + ch.String() + " " + safe(recipient) + "\n"
+}
+
+// outcomes are the words for the first byte of a spawner's report.
+var outcomes = map[byte]string{'K': "success", 'Z': "deferral", 'D': "failure"}
+
+func deliveryLine(id uint64, verdict byte, text string) string {
+	outcome, ok := outcomes[verdict]
+	if !ok {
+		return "delivery " + strconv.FormatUint(id, 10) + ": report mangled, will defer\n"
+	}
+	return "delivery " + strconv.FormatUint(id, 10) + ": " + outcome + ": " + safe(text) + "\n"
+}
+
+func (l *logger) bounced(n queue.Number, qp int) {
+	l.print("bounce msg ", n.String(), " qp ", strconv.Itoa(qp))
+}
+
+func (l *logger) end(n queue.Number) { l.print("end msg ", n.String()) }
+
+func (l *logger) warning(parts ...string) { l.print("warning: ", strings.Join(parts, "")) }
+
+func (l *logger) alert(parts ...string) { l.print("alert: ", strings.Join(parts, "")) }
+
+// safe makes text from outside fit for a line: a newline becomes /, and every
+// other byte that is not printable ASCII, a blank or % becomes _.
+func safe(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		switch {
+		case c == '\n':
+			b[i] = '/'
+		case c <= ' ' || c > '~' || c == '%':
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,107 @@
+package send
+
+import (
+	"math"
+	"time"
+
+	"goqmail/queue"
+)
+
+// slowness is how fast a channel gives up trying often: the square root of a
+// message's age grows by so much from one try to the next.
+var slowness = [channels]int64{local: 10, remote: 20}
+
+// nextTry is when a recipient of a message born at birth is tried again, if it is
+// tried now: at birth plus the square of (the root of the age, plus 10 seconds for
+// local recipients or 20 for remote ones).
+func nextTry(birth, now time.Time, ch channel) time.Time {
+	age := now.Unix() - birth.Unix()
+	if age < 0 {
+		age = 0
+	}
+	n := squareRoot(age) + slowness[ch]
+	return birth.Truncate(time.Second).Add(time.Duration(n*n) * time.Second)
+}
+
+// squareRoot rounds down.
+func squareRoot(x int64) int64 {
+	r := int64(math.Sqrt(float64(x)))
+	for r*r > x {
+		r--
+	}
+	for (r+1)*(r+1) <= x {
+		r++
+	}
+	return r
+}
+
+// entry is a message that waits for something.
+type entry struct {
+	due     int64 // Unix time, seconds
+	n       queue.Number
+	unsaved bool // the time of the recipient file is not due
+}
+
+// entries is a heap: the entry that is due first is at 0.
+type entries []entry
+
+func (h entries) first() (entry, bool) {
+	if len(h) == 0 {
+		return entry{}, false
+	}
+	return h[0], true
+}
+
+func (h *entries) push(e entry) {
+	*h = append(*h, e)
+	s := *h
+	i := len(s) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if s[parent].due <= s[i].due {
+			return
+		}
+		s[parent], s[i] = s[i], s[parent]
+		i = parent
+	}
+}
+
+// pop takes the first entry away.
+func (h *entries) pop() entry {
+	s := *h
+	top := s[0]
+	last := len(s) - 1
+	s[0] = s[last]
+	s = s[:last]
+	*h = s
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= len(s) {
+			return top
+		}
+		if child+1 < len(s) && s[child+1].due < s[child].due {
+			child++
+		}
+		if s[i].due <= s[child].due {
+			return top
+		}
+		s[i], s[child] = s[child], s[i]
+		i = child
+	}
+}
+
+// popDue takes the first entry away if it is due.
+func (h *entries) popDue(now time.Time) (entry, bool) {
+	e, ok := h.first()
+	if !ok || e.due > now.Unix() {
+		return entry{}, false
+	}
+	return h.pop(), true
+}
+
+// allDue makes everything due now.
+func (h entries) allDue(now time.Time) {
+	for i := range h {
+		h[i].due, h[i].unsaved = now.Unix(), true
+	}
+}

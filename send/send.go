@@ -1,0 +1,330 @@
+package send
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"goqmail/internal/durable"
+	"goqmail/internal/qq"
+	"goqmail/queue"
+)
+
+// Options is what qmail-send works with.
+type Options struct {
+	Home   string    // folder with control and queue
+	Log    io.Writer // log lines
+	Local  Spawner   // qmail-lspawn
+	Remote Spawner   // qmail-rspawn
+	Clean  Clean     // qmail-clean
+	Submit qq.Queue  // takes bounces
+	Now    func() time.Time
+}
+
+// Server is a running qmail-send.
+type Server struct {
+	home    string
+	q       *queue.Queue
+	lock    io.Closer
+	log     *logger
+	now     func() time.Time
+	submit  qq.Queue
+	config  atomic.Pointer[Config]
+	cleaner *cleaner
+	intake  *intake
+
+	events   chan func()   // what Run has to do, see post
+	stopping chan struct{} // closed when no more work is to begin
+	finished chan struct{} // closed when Run returns
+	disk     chan struct{} // bounds how many steps of messages are done at a time
+	bounces  chan struct{} // bounds how many bounces are queued at a time
+	stop     sync.Once
+
+	// The rest belongs to the goroutine of Run.
+
+	spawners   [channels]Spawner
+	lanes      [channels]*lane
+	active     map[queue.Number]*message
+	running    int // messages of which a step is under way
+	intakeDone bool
+	deliveries uint64
+	exiting    bool
+
+	ending  entries // messages to end that could not be ended
+	unknown entries // messages that could not be looked at
+
+	scanning bool // what was in the queue at the start is still being read
+	alarmed  bool // RunNow was called meanwhile
+}
+
+// How much is done at a time.
+const (
+	stepsAtOnce   = 128
+	bouncesAtOnce = 8
+	eventsAtOnce  = 512
+)
+
+// Start reads the control files, takes the queue's lock and hears from both
+// spawners. Its errors are the words of qmail-send's alert that it cannot start.
+func Start(o Options) (*Server, error) {
+	config, err := LoadConfig(filepath.Join(o.Home, "control"))
+	if err != nil {
+		return nil, fmt.Errorf("unable to read controls")
+	}
+	folder := filepath.Join(o.Home, "queue")
+	q, err := queue.Open(durable.NewDir(folder))
+	if err != nil {
+		return nil, errors.New("unable to switch to queue directory")
+	}
+	lock, err := queue.Lock(folder)
+	if err == queue.ErrLocked {
+		return nil, errors.New("qmail-send is already running")
+	}
+	if err != nil {
+		return nil, errors.New("unable to open mutex")
+	}
+	s := &Server{
+		home:     o.Home,
+		q:        q,
+		lock:     lock,
+		log:      &logger{w: o.Log},
+		now:      o.Now,
+		submit:   o.Submit,
+		events:   make(chan func(), eventsAtOnce),
+		stopping: make(chan struct{}),
+		finished: make(chan struct{}),
+		disk:     make(chan struct{}, stepsAtOnce),
+		bounces:  make(chan struct{}, bouncesAtOnce),
+		spawners: [channels]Spawner{local: o.Local, remote: o.Remote},
+		active:   map[queue.Number]*message{},
+		scanning: true,
+	}
+	s.config.Store(config)
+	if err := s.meetSpawners(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	s.cleaner = newCleaner(o.Clean)
+	s.intake = newIntake(s)
+	return s, nil
+}
+
+func (s *Server) meetSpawners() error {
+	for ch := range channels {
+		announced, err := s.spawners[ch].readPlaces()
+		if err != nil {
+			return errors.New("hath the daemon spawn no fire?")
+		}
+		s.lanes[ch] = &lane{ch: channel(ch), announced: announced, requests: make(chan []byte, maxPlaces)}
+	}
+	s.setLimits()
+	return nil
+}
+
+// setLimits makes the number of places what the control files say, or the
+// spawners if that is less.
+func (s *Server) setLimits() {
+	for ch, l := range s.lanes {
+		l.limit = min(s.config.Load().Concurrency[ch], l.announced)
+	}
+}
+
+// Run delivers until [Server.Stop] is called, or until a program at the other end
+// of a pipe is gone, and returns when everything that was under way is done.
+func (s *Server) Run() {
+	defer s.lock.Close()
+	defer close(s.finished)
+	s.log.print(s.status())
+	for ch, l := range s.lanes {
+		go l.run(s.spawners[ch],
+			func(place byte, text string) { s.post(func() { s.report(l, place, text) }) },
+			func() { s.post(func() { s.spawnerDied(l) }) })
+	}
+	go s.scan()
+	go s.cleanup()
+	go s.intake.watchTodo()
+	go s.intake.listen(filepath.Join(s.home, "queue"))
+	go func() {
+		s.intake.run()
+		s.post(func() { s.intakeDone = true })
+	}()
+	s.loop()
+	s.saveTimes()
+	s.log.print("status: exiting")
+}
+
+func (s *Server) loop() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !s.mayExit() {
+		s.begin()
+		timer.Reset(s.untilNext())
+		select {
+		case event := <-s.events:
+			event()
+			s.drain()
+		case <-timer.C:
+		}
+	}
+}
+
+// drain handles what else has happened, before anything new begins.
+func (s *Server) drain() {
+	for range eventsAtOnce {
+		select {
+		case event := <-s.events:
+			event()
+		default:
+			return
+		}
+	}
+}
+
+// post has Run do something. It is how the other goroutines change anything.
+func (s *Server) post(event func()) {
+	select {
+	case s.events <- event:
+	case <-s.finished:
+	}
+}
+
+// begin begins all that is due.
+func (s *Server) begin() {
+	if s.exiting {
+		return
+	}
+	now := s.now()
+	for e, ok := s.unknown.popDue(now); ok; e, ok = s.unknown.popDue(now) {
+		s.lookAgain(e.n)
+	}
+	for e, ok := s.ending.popDue(now); ok; e, ok = s.ending.popDue(now) {
+		s.endMessage(e.n)
+	}
+	for _, l := range s.lanes {
+		s.fill(l)
+	}
+}
+
+// longestSleep bounds the time until Run looks at the clock again, which may be
+// set meanwhile.
+const longestSleep = time.Minute
+
+// untilNext is how long nothing will be due.
+func (s *Server) untilNext() time.Duration {
+	if s.exiting {
+		return longestSleep
+	}
+	due := s.now().Add(longestSleep).Unix()
+	heaps := []entries{s.ending, s.unknown}
+	for _, l := range s.lanes {
+		if l.open() {
+			heaps = append(heaps, l.waiting)
+		}
+	}
+	for _, h := range heaps {
+		if e, ok := h.first(); ok {
+			due = min(due, e.due)
+		}
+	}
+	return max(time.Unix(due, 0).Sub(s.now()), 0)
+}
+
+// mayExit reports whether nothing is under way that can come to an end.
+func (s *Server) mayExit() bool {
+	if !s.exiting || s.running > 0 || !s.intakeDone {
+		return false
+	}
+	for _, l := range s.lanes {
+		if l.used > 0 && !l.dead {
+			return false
+		}
+	}
+	return true
+}
+
+// saveTimes writes down when the messages that wait are due, for the next run.
+func (s *Server) saveTimes() {
+	for ch, l := range s.lanes {
+		for _, e := range l.waiting {
+			if e.unsaved {
+				s.saveTime(channel(ch).kind(), e.n, time.Unix(e.due, 0))
+			}
+		}
+	}
+}
+
+// status is the line that tells how many deliveries are under way.
+func (s *Server) status() string {
+	line := "status:"
+	for _, l := range s.lanes {
+		line += " " + l.ch.String() + " " + strconv.Itoa(l.used) + "/" + strconv.Itoa(l.limit)
+	}
+	if s.exiting {
+		line += " exitasap"
+	}
+	return line
+}
+
+// Stop has Run finish what is under way and return (SIGTERM).
+func (s *Server) Stop() { s.post(s.exit) }
+
+func (s *Server) exit() {
+	s.exiting = true
+	s.stop.Do(func() { close(s.stopping) })
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// RunNow makes every message due (SIGALRM).
+func (s *Server) RunNow() {
+	s.post(func() {
+		s.alarmed = s.scanning
+		for _, l := range s.lanes {
+			l.waiting.allDue(s.now())
+		}
+	})
+}
+
+// Reload reads the control files anew (SIGHUP). If one of them is bad, what was
+// read before stays, all of it.
+func (s *Server) Reload() {
+	s.post(func() {
+		config, err := LoadConfig(filepath.Join(s.home, "control"))
+		var bad *ConfigError
+		if errors.As(err, &bad) {
+			s.log.alert("unable to reread control/", bad.File)
+			return
+		}
+		s.config.Store(config)
+		s.setLimits()
+		s.log.print(s.status())
+	})
+}
+
+func (s *Server) spawnerDied(l *lane) {
+	if s.exiting && l.used == 0 {
+		return // it goes when we do
+	}
+	l.dead = true
+	s.log.alert("oh no! lost spawn connection! dying...")
+	s.exit()
+}
+
+func (s *Server) cleanDied() {
+	if !s.isStopping() {
+		s.log.alert("oh no! lost qmail-clean connection! dying...")
+	}
+	s.exit()
+}

@@ -1,0 +1,149 @@
+package send
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"goqmail/queue"
+)
+
+// found is a message that was in the queue when qmail-send began.
+type found struct {
+	n   queue.Number
+	due [channels]int64 // the times of its recipient files
+	has [channels]bool
+	err string // file that could not be looked at
+}
+
+// scanBatch is how many messages are handed over at a time.
+const scanBatch = 256
+
+// scan reads what is in the queue, while the first of it is delivered already.
+func (s *Server) scan() {
+	for _, folder := range s.q.Folders(queue.Info) {
+		numbers := s.numbers(folder)
+		for len(numbers) > 0 && !s.isStopping() {
+			n := min(len(numbers), scanBatch)
+			s.handOver(numbers[:n])
+			numbers = numbers[n:]
+		}
+	}
+	s.post(s.scanned)
+}
+
+func (s *Server) handOver(numbers []queue.Number) {
+	batch := make([]found, 0, len(numbers))
+	for _, n := range numbers {
+		if f, ok := s.look(n); ok {
+			batch = append(batch, f)
+		}
+	}
+	s.post(func() { s.take(batch) })
+}
+
+// numbers lists the messages in a folder. It goes on trying until it can, or
+// until qmail-send has to end: no message may be left out, and none taken twice.
+func (s *Server) numbers(folder string) []queue.Number {
+	for {
+		var numbers []queue.Number
+		err := s.q.FS.Names(folder, func(name string) bool {
+			if n, ok := queue.ParseNumber(name); ok {
+				numbers = append(numbers, n)
+			}
+			return true
+		})
+		if err == nil {
+			return numbers
+		}
+		s.log.alert("unable to opendir ", folder, ", sleeping...")
+		select {
+		case <-time.After(folderPause):
+		case <-s.stopping:
+			return nil
+		}
+	}
+}
+
+// look finds out what is to be done about a message. One that is in todo as well
+// was being preprocessed when qmail-send last ended, and will be again.
+func (s *Server) look(n queue.Number) (f found, ok bool) {
+	f.n = n
+	if has, err := s.q.Has(queue.Todo, n); has || err != nil {
+		f.err = s.q.Name(queue.Todo, n)
+		return f, err != nil
+	}
+	for ch := range channels {
+		name := s.q.Name(channel(ch).kind(), n)
+		st, err := s.q.FS.Stat(name)
+		switch {
+		case err == nil:
+			f.has[ch], f.due[ch] = true, st.ModTime().Unix()
+		case !errors.Is(err, fs.ErrNotExist):
+			f.err = name
+			return f, true
+		}
+	}
+	return f, true
+}
+
+// take schedules messages that were found. Those that have come in since qmail-send
+// began are known already.
+func (s *Server) take(batch []found) {
+	for _, f := range batch {
+		if s.intake.knows(f.n) {
+			continue
+		}
+		if f.err != "" {
+			s.log.warning("unable to stat ", f.err, "; will try again later")
+			s.unknown.push(entry{due: s.now().Add(troublePause).Unix(), n: f.n})
+			continue
+		}
+		for ch, l := range s.lanes {
+			if f.has[ch] {
+				e := entry{due: f.due[ch], n: f.n}
+				if s.alarmed {
+					e.due, e.unsaved = s.now().Unix(), true
+				}
+				l.waiting.push(e)
+			}
+		}
+		if !f.has[local] && !f.has[remote] {
+			s.ending.push(entry{due: s.now().Unix(), n: f.n})
+		}
+	}
+}
+
+// scanned ends the time in which messages may be found that came in meanwhile.
+func (s *Server) scanned() {
+	s.scanning = false
+	s.alarmed = false
+	s.intake.forgetKnown()
+}
+
+// schedule has a message tried that was just preprocessed.
+func (s *Server) schedule(n queue.Number, has [channels]bool) {
+	now := s.now().Unix()
+	for ch, l := range s.lanes {
+		if has[ch] {
+			l.waiting.push(entry{due: now, n: n})
+		}
+	}
+	if !has[local] && !has[remote] {
+		s.endMessage(n)
+	}
+}
+
+// lookAgain looks at a message that could not be looked at before.
+func (s *Server) lookAgain(n queue.Number) {
+	m := s.use(n)
+	s.do(m, func() {
+		f, ok := s.look(n)
+		s.post(func() {
+			if ok {
+				s.take([]found{f})
+			}
+			s.release(m)
+		})
+	})
+}

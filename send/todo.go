@@ -1,0 +1,387 @@
+package send
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"goqmail/internal/durable"
+	"goqmail/queue"
+)
+
+// preprocessAtOnce is how many new messages are preprocessed at a time: their
+// syncs share commits of the file system's journal.
+const preprocessAtOnce = 16
+
+// intake takes new messages in, beside the deliveries: it reads todo when the
+// trigger is pulled, and preprocesses what it finds.
+type intake struct {
+	s    *Server
+	wake chan struct{} // there may be something new
+
+	workers sync.WaitGroup
+	places  chan struct{}
+
+	mu    sync.Mutex
+	busy  map[queue.Number]bool  // under way
+	known map[queue.Number]bool  // since the start, while the queue is being read
+	later map[queue.Number]delay // failed
+}
+
+// delay keeps a message that cannot be preprocessed from being tried, and warned
+// about, each time that another one comes in.
+type delay struct {
+	until time.Time
+	last  time.Duration
+}
+
+// Delays after a failure: the first try after it is free, since what it needs may
+// be there by then.
+const (
+	firstDelay = time.Second
+	mostDelay  = todoEvery
+)
+
+func newIntake(s *Server) *intake {
+	return &intake{
+		s:      s,
+		wake:   make(chan struct{}, 1),
+		places: make(chan struct{}, preprocessAtOnce),
+		busy:   map[queue.Number]bool{},
+		known:  map[queue.Number]bool{},
+		later:  map[queue.Number]delay{},
+	}
+}
+
+// knows reports whether a message has come in since the start: it is not for the
+// reader of the queue to schedule then. A message is known before it has an info
+// file, so that none is scheduled twice.
+func (in *intake) knows(n queue.Number) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.known[n]
+}
+
+// forgetKnown is called when the whole queue was read.
+func (in *intake) forgetKnown() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.known = nil
+}
+
+// pull says that there may be something new in todo.
+func (in *intake) pull() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run takes messages in until qmail-send has to end, and then waits for those
+// that are under way.
+func (in *intake) run() {
+	defer in.workers.Wait()
+	every := time.NewTicker(todoEvery)
+	defer every.Stop()
+	for {
+		in.scan()
+		select {
+		case <-in.wake:
+		case <-every.C:
+		case <-in.s.stopping:
+			return
+		}
+	}
+}
+
+// scan goes through todo once.
+func (in *intake) scan() {
+	err := in.s.q.Numbers(queue.Todo, func(n queue.Number) bool {
+		if !in.claim(n) {
+			return !in.s.isStopping()
+		}
+		select {
+		case in.places <- struct{}{}:
+		case <-in.s.stopping:
+			in.unclaim(n, true)
+			return false
+		}
+		in.workers.Add(1)
+		go func() {
+			defer in.workers.Done()
+			in.preprocess(n)
+			<-in.places
+		}()
+		return true
+	})
+	if err != nil {
+		in.s.log.warning("unable to read todo; will try again later")
+	}
+}
+
+// claim keeps others from a message; it is false if another one has it or it is
+// not its time yet.
+func (in *intake) claim(n queue.Number) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.busy[n] || in.s.now().Before(in.later[n].until) {
+		return false
+	}
+	in.busy[n] = true
+	if in.known != nil {
+		in.known[n] = true
+	}
+	return true
+}
+
+func (in *intake) unclaim(n queue.Number, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.busy, n)
+	if ok {
+		delete(in.later, n)
+		return
+	}
+	d := in.later[n]
+	d.until = in.s.now().Add(d.last)
+	d.last = min(max(2*d.last, firstDelay), mostDelay)
+	in.later[n] = d
+}
+
+// preprocess moves a message from todo to info, local and remote, and then
+// schedules it.
+func (in *intake) preprocess(n queue.Number) {
+	s := in.s
+	p := &preprocessing{q: s.q, log: s.log, routes: &s.config.Load().Routes, n: n}
+	err := p.run()
+	switch {
+	case err != nil:
+		s.log.warning(err.Error())
+	case !p.gone && !s.clean("todo/"+n.String()):
+		err = errRefused
+	}
+	in.unclaim(n, err == nil)
+	if err == nil && !p.gone {
+		s.post(func() { s.schedule(n, p.has) })
+	}
+}
+
+// preprocessing is the work on one message. Its errors are warnings.
+type preprocessing struct {
+	q      *queue.Queue
+	log    *logger
+	routes *Routes
+	n      queue.Number
+
+	gone  bool // there is no such message
+	todo  durable.File
+	info  *newFile
+	lists [channels]*newFile
+	has   [channels]bool
+}
+
+// newFile is a file of the queue that is being written.
+type newFile struct {
+	name string
+	f    durable.File
+	out  *bufio.Writer
+}
+
+func (p *preprocessing) run() error {
+	defer p.close()
+	size, err := p.open()
+	if err != nil || p.gone {
+		return err
+	}
+	if err := p.removeOld(); err != nil {
+		return err
+	}
+	if p.info, err = p.create(queue.Info); err != nil {
+		return err
+	}
+	p.log.newMessage(p.n)
+	err = queue.ReadTodo(p.todo,
+		func(e queue.Envelope) error { return p.sender(e, size) },
+		p.recipient)
+	var w *writeError
+	switch {
+	case errors.As(err, &w):
+		return err
+	case errors.Is(err, queue.ErrUnknownRecord):
+		return errors.New("unknown record type in " + p.q.Name(queue.Todo, p.n))
+	case err != nil:
+		return errors.New("trouble reading " + p.q.Name(queue.Todo, p.n))
+	}
+	return p.sync()
+}
+
+// open opens the envelope and returns the size of the message.
+func (p *preprocessing) open() (int64, error) {
+	name := p.q.Name(queue.Todo, p.n)
+	var err error
+	p.todo, err = p.q.FS.Open(name, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		p.gone = true // somebody has deleted it
+		return 0, nil
+	}
+	if err != nil {
+		return 0, errors.New("unable to open " + name)
+	}
+	st, err := p.q.FS.Stat(p.q.Name(queue.Mess, p.n))
+	if err != nil {
+		return 0, errors.New("unable to stat " + p.q.Name(queue.Mess, p.n))
+	}
+	return st.Size(), nil
+}
+
+// removeOld removes what a crash in the midst of this left, or brought back.
+func (p *preprocessing) removeOld() error {
+	for _, kind := range []queue.Kind{queue.Local, queue.Remote, queue.Bounce, queue.Info} {
+		if p.q.Remove(kind, p.n) != nil {
+			return errors.New("unable to unlink " + p.q.Name(kind, p.n))
+		}
+	}
+	return nil
+}
+
+func (p *preprocessing) create(kind queue.Kind) (*newFile, error) {
+	name := p.q.Name(kind, p.n)
+	f, err := p.q.FS.Create(name, 0o600)
+	if err != nil {
+		return nil, &writeError{"unable to create " + name}
+	}
+	return &newFile{name, f, bufio.NewWriter(f)}, nil
+}
+
+// writeError is trouble with a file that is being written.
+type writeError struct{ text string }
+
+func (e *writeError) Error() string { return e.text }
+
+func (f *newFile) write(letter byte, value string) error {
+	f.out.WriteByte(letter)
+	f.out.WriteString(value)
+	if f.out.WriteByte(0) != nil {
+		return &writeError{"trouble writing to " + f.name}
+	}
+	return nil
+}
+
+func (p *preprocessing) sender(e queue.Envelope, size int64) error {
+	if err := p.info.write('F', e.Sender); err != nil {
+		return err
+	}
+	p.log.info(p.n, size, e)
+	return nil
+}
+
+func (p *preprocessing) recipient(addr string) error {
+	ch, addr := p.routes.Route(addr)
+	if p.lists[ch] == nil {
+		var err error
+		if p.lists[ch], err = p.create(ch.kind()); err != nil {
+			return err
+		}
+		p.has[ch] = true
+	}
+	return p.lists[ch].write('T', addr)
+}
+
+// sync makes the files durable, and their folders, all at the same time.
+func (p *preprocessing) sync() error {
+	var steps []func() error
+	for _, f := range p.files() {
+		if f.out.Flush() != nil {
+			return errors.New("trouble writing to " + f.name)
+		}
+		steps = append(steps, func() error { return fsync(f.name, f.f.Sync) })
+	}
+	kinds := []queue.Kind{queue.Info}
+	for ch, has := range p.has {
+		if has {
+			kinds = append(kinds, channel(ch).kind())
+		}
+	}
+	for _, kind := range kinds {
+		folder := p.q.Folder(kind, p.n)
+		steps = append(steps, func() error {
+			return fsync(folder, func() error { return p.q.FS.SyncDir(folder) })
+		})
+	}
+	return durable.Together(steps...)
+}
+
+func fsync(name string, sync func() error) error {
+	if sync() != nil {
+		return errors.New("trouble fsyncing " + name)
+	}
+	return nil
+}
+
+func (p *preprocessing) files() []*newFile {
+	var files []*newFile
+	for _, f := range []*newFile{p.info, p.lists[local], p.lists[remote]} {
+		if f != nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+func (p *preprocessing) close() {
+	if p.todo != nil {
+		p.todo.Close()
+	}
+	for _, f := range p.files() {
+		f.f.Close()
+	}
+}
+
+// watchTodo pulls when the folder has changed although nobody has pulled the
+// trigger, as when the FIFO was not there for a moment.
+func (in *intake) watchTodo() {
+	poll := time.NewTicker(todoPoll)
+	defer poll.Stop()
+	var last time.Time
+	for {
+		select {
+		case <-poll.C:
+		case <-in.s.stopping:
+			return
+		}
+		if changed := in.lastChange(); changed.After(last) {
+			last = changed
+			in.pull()
+		}
+	}
+}
+
+func (in *intake) lastChange() time.Time {
+	var last time.Time
+	for _, folder := range in.s.q.Folders(queue.Todo) {
+		if st, err := in.s.q.FS.Stat(folder); err == nil && st.ModTime().After(last) {
+			last = st.ModTime()
+		}
+	}
+	return last
+}
+
+// listen pulls when somebody pulls the trigger. Without a FIFO it tries again
+// later.
+func (in *intake) listen(folder string) {
+	for !in.s.isStopping() {
+		if t, err := queue.OpenTrigger(folder); err == nil {
+			for t.Wait() == nil {
+				in.pull()
+			}
+			t.Close()
+		}
+		select {
+		case <-time.After(todoPoll):
+		case <-in.s.stopping:
+		}
+	}
+}
