@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,6 +50,26 @@ func (f Files) Name(uid int, among ...string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// GroupsOf returns the ids of the groups that list the user as a member, in the
+// order of the file.
+func (f Files) GroupsOf(user string) ([]int, error) {
+	data, err := os.ReadFile(f.Group)
+	if err != nil {
+		return nil, err
+	}
+	var groups []int
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) < 4 || !slices.Contains(strings.Split(fields[3], ","), user) {
+			continue
+		}
+		if id, err := strconv.ParseUint(fields[2], 10, 32); err == nil {
+			groups = append(groups, int(id))
+		}
+	}
+	return groups, nil
 }
 
 // number finds the third field of the line that begins with name, a colon: uid

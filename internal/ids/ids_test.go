@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -11,12 +12,18 @@ func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	files := Files{filepath.Join(dir, "passwd"), filepath.Join(dir, "group")}
 	os.WriteFile(files.Passwd, []byte("root:x:0:0::/root:/bin/sh\nqmailq2:x:9:9::/:\nqmailq:x:801:801::/var/qmail:/bin/false\nbad:x\n"), 0o644)
-	os.WriteFile(files.Group, []byte("nofiles:x:800:\nqmail:x:801:"), 0o644)
+	os.WriteFile(files.Group, []byte("nofiles:x:800:\nqmail:x:801:\nbroken\nkeys:x:802:www,qmailr\nqmailrs:x:803:qmailrs\nodd:x:y:qmailr\nmore:x:804:qmailr\n"), 0o644)
 	if uid, err := files.UID("qmailq"); uid != 801 || err != nil {
 		t.Errorf("UID(qmailq) = %d, %v, want 801", uid, err)
 	}
 	if gid, err := files.GID("qmail"); gid != 801 || err != nil {
 		t.Errorf("GID(qmail) = %d, %v, want 801", gid, err)
+	}
+	if groups, err := files.GroupsOf("qmailr"); !slices.Equal(groups, []int{802, 804}) || err != nil {
+		t.Errorf("GroupsOf(qmailr) = %d, %v, want 802 and 804", groups, err)
+	}
+	if groups, err := files.GroupsOf("qmails"); len(groups) > 0 || err != nil {
+		t.Errorf("GroupsOf(qmails) = %d, %v, want none", groups, err)
 	}
 	if _, err := files.UID("nobody"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("UID(nobody) fails with %v, want ErrUnknown", err)

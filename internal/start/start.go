@@ -1,0 +1,160 @@
+// Package start turns on mail delivery: it starts the programs that work together
+// on the queue, each as its own user, joined by pipes, and then becomes
+// qmail-send, whose process id is thus that of qmail-start: signals from a
+// supervisor reach it.
+//
+//	                    1, 2 ── 0, 1 qmail-lspawn
+//	logger 0 ── 0 qmail-send  3, 4 ── 0, 1 qmail-rspawn
+//	                    5, 6 ── 0, 1 qmail-clean
+//
+// The numbers are descriptors. No process has an end of a pipe that is not its
+// own, so all end once qmail-send does: they read the end of their input.
+package start
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// System is what to start.
+type System struct {
+	Home     string   // absolute; the programs are those in its folder bin
+	Delivery string   // default delivery instructions, for qmail-lspawn
+	Logger   []string // program that reads the log on its input, and its arguments; none: standard output takes the log
+	Env      []string
+	Users    *Users // nil: everything runs as the caller
+}
+
+// pipe is the two ends of a pipe.
+type pipe struct{ r, w int }
+
+// child is a program to start before qmail-send.
+type child struct {
+	path  string
+	argv  []string
+	as    *syscall.Credential
+	files []uintptr
+}
+
+// Run starts everything and does not return unless it fails. Nothing is started
+// if a program is missing; what was started by the time of another failure ends
+// once the caller has. [Reserve] must have been called first.
+func (s System) Run() error {
+	var pipes [7]pipe // by the number of qmail-send's descriptor; 0 is used with a logger only
+	for i := range pipes {
+		var err error
+		if pipes[i], err = newPipe(); err != nil {
+			return err
+		}
+	}
+	children, err := s.children(&pipes)
+	if err != nil {
+		return err
+	}
+	send := s.program("qmail-send")
+	if err := executable(send); err != nil {
+		return err
+	}
+	for _, c := range children {
+		if err := c.start(s.Env); err != nil {
+			return err
+		}
+	}
+	log := pipes[0].w
+	if len(s.Logger) == 0 {
+		log = 1
+	}
+	return s.become(send, [7]int{log, pipes[1].w, pipes[2].r, pipes[3].w, pipes[4].r, pipes[5].w, pipes[6].r})
+}
+
+func newPipe() (pipe, error) {
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		return pipe{}, fmt.Errorf("make a pipe: %w", err)
+	}
+	return pipe{ends[0], ends[1]}, nil
+}
+
+func (s System) program(name string) string { return filepath.Join(s.Home, "bin", name) }
+
+// children lists the programs to start and finds them.
+func (s System) children(pipes *[7]pipe) ([]child, error) {
+	var all []child
+	if len(s.Logger) > 0 {
+		path, err := find(s.Logger[0], s.Env, filepath.Join(s.Home, "bin"))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, child{path, s.Logger, s.Users.logger(), []uintptr{uintptr(pipes[0].r), 1, 2}})
+	}
+	for _, c := range []struct {
+		argv    []string
+		as      *syscall.Credential
+		in, out int
+	}{
+		{[]string{"qmail-lspawn", s.Delivery}, s.Users.local(), pipes[1].r, pipes[2].w},
+		{[]string{"qmail-rspawn"}, s.Users.remote(), pipes[3].r, pipes[4].w},
+		{[]string{"qmail-clean"}, s.Users.clean(), pipes[5].r, pipes[6].w},
+	} {
+		path := s.program(c.argv[0])
+		if err := executable(path); err != nil {
+			return nil, err
+		}
+		all = append(all, child{path, c.argv, c.as, []uintptr{uintptr(c.in), uintptr(c.out), 2}})
+	}
+	return all, nil
+}
+
+func (c child) start(env []string) error {
+	_, err := syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{
+		Env:   env,
+		Files: c.files,
+		Sys:   &syscall.SysProcAttr{Credential: c.as},
+	})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", c.path, err)
+	}
+	return nil
+}
+
+// become turns this process into qmail-send, with those files as its descriptors
+// 0 to 6.
+func (s System) become(send string, files [7]int) error {
+	if err := s.Users.becomeSend(); err != nil {
+		return err
+	}
+	stderr, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, reserved)
+	if err != nil {
+		return fmt.Errorf("keep standard error: %w", err)
+	}
+	for to, from := range files {
+		if err := syscall.Dup3(from, to, 0); err != nil {
+			return fmt.Errorf("arrange descriptor %d: %w", to, err)
+		}
+	}
+	err = syscall.Exec(send, []string{"qmail-send"}, s.Env)
+	return fmt.Errorf("run %s: %w", send, restoreStderr(stderr, err))
+}
+
+// restoreStderr lets the caller say what was wrong.
+func restoreStderr(stderr int, cause error) error {
+	if err := syscall.Dup3(stderr, 2, 0); err != nil {
+		return err
+	}
+	return cause
+}
+
+// executable fails if there is no program at path.
+func executable(path string) error {
+	if err := unix.Access(path, unix.X_OK); err != nil {
+		return &os.PathError{Op: "run", Path: path, Err: err}
+	}
+	if st, err := os.Stat(path); err != nil || st.IsDir() {
+		return &os.PathError{Op: "run", Path: path, Err: syscall.EACCES}
+	}
+	return nil
+}
