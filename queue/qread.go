@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"goqmail/internal/errtext"
+	"goqmail/internal/syserr"
 )
 
 // WriteList lists the messages that are preprocessed, in the form of
@@ -17,7 +17,7 @@ func (q *Queue) WriteList(w io.Writer) error {
 	return q.Numbers(Info, func(n Number) bool {
 		text, err := q.describe(n)
 		if err != nil {
-			text += "warning: trouble with #" + n.String() + ": " + errtext.Of(err) + "\n"
+			text += "warning: trouble with #" + n.String() + ": " + syserr.Text(err) + "\n"
 		}
 		_, err = io.WriteString(w, text)
 		return err == nil

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 
 	"goqmail/internal/durable"
-	"goqmail/internal/errtext"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
+	"goqmail/internal/syserr"
 	"goqmail/queue"
 )
 
@@ -25,7 +25,7 @@ func run() int {
 	}
 	if err != nil {
 		// Compat: to standard output, where its readers expect it.
-		fmt.Fprintf(out, "fatal: unable to read %s: %s\n", folder, errtext.Of(err))
+		fmt.Fprintf(out, "fatal: unable to read %s: %s\n", folder, syserr.Text(err))
 	}
 	if out.Flush() != nil || err != nil {
 		return exitcode.Soft

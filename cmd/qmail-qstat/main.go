@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 
 	"goqmail/internal/durable"
-	"goqmail/internal/errtext"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
+	"goqmail/internal/syserr"
 	"goqmail/queue"
 )
 
@@ -19,7 +19,7 @@ func run() int {
 	folder := filepath.Join(home.Dir(), "queue")
 	all, unprocessed, err := count(folder)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "qmail-qstat: fatal: unable to count the messages in %s: %s\n", folder, errtext.Of(err))
+		fmt.Fprintf(os.Stderr, "qmail-qstat: fatal: unable to count the messages in %s: %s\n", folder, syserr.Text(err))
 		return exitcode.Soft
 	}
 	if _, err := fmt.Printf("messages in queue: %d\nmessages in queue but not yet preprocessed: %d\n", all, unprocessed); err != nil {
