@@ -1,0 +1,105 @@
+// Package local makes one delivery: one message for one recipient, as the user
+// who owns the mailbox. What is to be done stands in .qmail files, which package
+// dotqmail reads; this package carries it out.
+//
+// Instructions are carried out in their order and the first that fails ends the
+// delivery. Only when all have succeeded is the message forwarded, to all
+// addresses at once. A delivery that is tried again therefore repeats what had
+// succeeded, but never forwards twice.
+//
+// A message counts as delivered when power may fail: the file is synced, and so
+// is the folder that it is new in. What fails before that leaves a maildir
+// without the message and an mbox as it was, to the byte.
+//
+// Errors that come out of this package are of type [fault.Error]: a verdict and
+// the text that the sender of a bounce or the reader of a log is told.
+package local
+
+import (
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"goqmail/dot-qmail"
+	"goqmail/internal/durable"
+)
+
+// Host is what deliveries need of the machine. One Host serves many.
+type Host struct {
+	Name string // of the machine, in names of maildir files
+	PID  int    // of this process, likewise
+	Now  func() time.Time
+	// Sleep waits, while somebody else has a mailbox locked.
+	Sleep func(time.Duration)
+	// Random gives 64 bits that no other process gets.
+	Random func() uint64
+	// Root is where absolute names of mailboxes begin.
+	Root durable.FS
+	// Lock tries to lock a mailbox; see [Lock].
+	Lock func(durable.File) error
+}
+
+// ThisHost is the machine that the program runs on.
+func ThisHost() *Host {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "localhost" // names are unique without it
+	}
+	return &Host{
+		Name:   name,
+		PID:    os.Getpid(),
+		Now:    time.Now,
+		Sleep:  time.Sleep,
+		Random: rand.Uint64,
+		Root:   durable.NewDir("/"),
+		Lock:   Lock,
+	}
+}
+
+// Delivery is a message on its way to a recipient.
+type Delivery struct {
+	Host *Host
+
+	// User is the name of the account, Home its folder's absolute name, and
+	// Files that folder.
+	User  string
+	Home  string
+	Files durable.FS
+
+	// To and Sender are the envelope.
+	To     dotqmail.Recipient
+	Sender string
+
+	// ByDefault are the instructions for a recipient who gives none.
+	ByDefault string
+
+	// Message is read from its beginning for each instruction, wherever it
+	// stands. Programs that Shell runs read the same open file.
+	Message io.ReadSeeker
+	Shell   Shell
+
+	// Queue opens a new message, for forwards, with that environment.
+	Queue func(env []string) (Submission, error)
+
+	// Env is the environment of this process, to which programs find the
+	// delivery's own variables added, qmail-command(8).
+	Env []string
+
+	Out  io.Writer // what was done, for the log
+	Warn io.Writer // warnings
+}
+
+// Submission is a message on its way into the queue; [goqmail/internal/qq.Message]
+// is one.
+type Submission interface {
+	io.Writer
+	From(sender string)
+	To(recipient string)
+	Fail()        // makes sure that the message is not queued
+	Close() error // nil means that it is
+	PID() int     // of the program that queues it, 0 if there is none
+}
+
+// bufferSize is what is read and written at a time.
+const bufferSize = 32 << 10

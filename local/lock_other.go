@@ -1,0 +1,7 @@
+//go:build !linux
+
+package local
+
+import "syscall"
+
+const setLock = syscall.F_SETLK
