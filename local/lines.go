@@ -27,13 +27,12 @@ func addLines(to dotqmail.Recipient, sender string, now time.Time) addedLines {
 // oneLine keeps an address from adding lines to a header.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "_") + "\n" }
 
-var hyphens = strings.NewReplacer(" ", "-", "\t", "-", "\n", "-")
-
 // fromLine is the line that begins a message in an mbox: the sender in one word
 // and the time in UTC, in the manner of asctime(3).
 func fromLine(sender string, now time.Time) string {
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	return "From " + hyphens.Replace(sender) + " " + now.UTC().Format("Mon Jan 02 15:04:05 2006") + "\n"
+	oneWord := strings.NewReplacer(" ", "-", "\t", "-", "\n", "-")
+	return "From " + oneWord.Replace(sender) + " " + now.UTC().Format("Mon Jan 02 15:04:05 2006") + "\n"
 }

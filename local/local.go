@@ -11,6 +11,28 @@
 // is the folder that it is new in. What fails before that leaves a maildir
 // without the message and an mbox as it was, to the byte.
 //
+// # File format
+//
+// A maildir(5) has a file for each message in its folder new: the lines
+// Return-Path and Delivered-To, then the message as it is. An mbox(5) is one file
+// with a From_ line before each message and an empty line behind it. The message
+// is changed there: a line that begins with "From ", or with any number of > and
+// then that, gets one more >, and a last line without newline gets it.
+//
+//	From sue@remote.example Sun Feb 01 09:08:07 2026
+//	Return-Path: <sue@remote.example>
+//	Delivered-To: kim@test.example
+//	Subject: lunch
+//
+//	At noon?
+//	>From here it is not far.
+//	(an empty line)
+//
+// The time is in UTC. Addresses keep to one line: in the From_ line blanks, tabs
+// and newlines become hyphens, in the others newlines become underscores. An mbox
+// that does not end in a newline gets two before the next message. Messages and
+// lines may be of any length.
+//
 // Errors that come out of this package are of type [fault.Error]: a verdict and
 // the text that the sender of a bounce or the reader of a log is told.
 package local

@@ -60,6 +60,27 @@ func checkMbox(t *testing.T, name, before, after string, err error) {
 	}
 }
 
+// The mbox of the package comment.
+func TestMboxExample(t *testing.T) {
+	h := newHome(t, "./Mailbox\n")
+	h.Message = strings.NewReader("Subject: lunch\n\nAt noon?\nFrom here it is not far.")
+	if err := h.Deliver(); err != nil {
+		t.Fatal(err)
+	}
+	want := `From sue@remote.example Sun Feb 01 09:08:07 2026
+Return-Path: <sue@remote.example>
+Delivered-To: kim@test.example
+Subject: lunch
+
+At noon?
+>From here it is not far.
+
+`
+	if got := h.read("Mailbox"); got != want {
+		t.Errorf("mbox has %q, want %q", got, want)
+	}
+}
+
 func TestMboxSeparator(t *testing.T) {
 	for _, tt := range []struct{ before, want string }{
 		{"", ""},

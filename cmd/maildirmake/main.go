@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -19,8 +20,9 @@ func run() int {
 		io.WriteString(os.Stderr, "maildirmake: usage: maildirmake name\n")
 		return exitcode.Hard
 	}
-	if err := local.MakeMaildir(os.Args[1]); err != nil {
-		io.WriteString(os.Stderr, "maildirmake: fatal: "+err.(*fault.Error).Text+"\n")
+	var f *fault.Error
+	if err := local.MakeMaildir(os.Args[1]); errors.As(err, &f) {
+		io.WriteString(os.Stderr, "maildirmake: fatal: "+f.Text+"\n")
 		return exitcode.Soft
 	}
 	return exitcode.OK
