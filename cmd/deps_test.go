@@ -61,7 +61,7 @@ var never = map[string][]ban{
 	"qmail-start":  {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding},
 	"qmail-tcpok":  {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
 	"qmail-tcpto":  {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
-	"qmail-try":    {programsToo, passwords},
+	"qmail-try":    {programsToo},
 	"smtp-sink":    {mailboxes, theQueue, settings, passwords, deciding, privileges},
 	"splogger":     {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges},
 }
