@@ -1,0 +1,78 @@
+package spawn
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"goqmail/internal/exitcode"
+	"goqmail/internal/report"
+)
+
+// Remote does remote deliveries, the way qmail-rspawn does: it runs qmail-remote
+// for each recipient.
+type Remote struct {
+	Program Program       // qmail-remote
+	Dir     string        // folder in which it is run; empty: the caller's working folder
+	Env     []string      // of the program
+	Wait    time.Duration // see [Child.Linger]
+}
+
+// Deliver does one delivery.
+func (r Remote) Deliver(d Delivery) report.Report {
+	var out report.Remote
+	status, err := Child{
+		Path:   r.Program.Path,
+		Args:   []string{r.Program.Name, d.Host, d.Sender, d.Recipient},
+		Dir:    r.Dir,
+		Env:    r.Env,
+		Stdin:  d.Message,
+		Stderr: true,
+		Linger: r.Wait,
+		Shell:  r.Program.Shell,
+	}.Run(&out)
+	if err != nil {
+		return notRun(err, "Unable to run qmail-remote.")
+	}
+	return remoteReport(status, &out)
+}
+
+// remoteReport reads how qmail-remote ended.
+//
+// Compat: to qmail every exit code but 0 and 111 is a permanent failure; here 100
+// is the only one. For the others see localReport.
+func remoteReport(status syscall.WaitStatus, out *report.Remote) report.Report {
+	if !status.Exited() || status.ExitStatus() == exitPanic {
+		return report.Z("qmail-remote crashed.\n")
+	}
+	switch status.ExitStatus() {
+	case exitcode.OK:
+	case exitcode.Hard:
+		return report.D("Unable to run qmail-remote.\n")
+	default:
+		return report.Z("Unable to run qmail-remote.\n")
+	}
+	if out.Empty() {
+		return report.Z("qmail-remote produced no output.\n")
+	}
+	return out.Report()
+}
+
+// maxTimeouts bounds the file of connection timeouts.
+const maxTimeouts = 16 << 20
+
+// ForgetTimeouts clears the file lock/tcpto of the queue, in which qmail-remote
+// keeps the hosts that did not answer, so that a restart tries them all again.
+// Zeros are free entries. Trouble with the file is none for deliveries.
+func ForgetTimeouts(path string) {
+	f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() || st.Size() > maxTimeouts {
+		return
+	}
+	f.WriteAt(make([]byte, st.Size()), 0)
+}

@@ -1,0 +1,225 @@
+// Package spawn is what qmail-lspawn and qmail-rspawn have in common: they read
+// deliveries to do from qmail-send, start a program for each, many at a time, and
+// answer with a report for each.
+//
+// # File format
+//
+// A spawner's descriptor 0 brings commands, its descriptor 1 takes answers. The
+// first byte it writes is the number of deliveries that it does at a time. Then, with
+// · for NUL:
+//
+//	command = number message · sender · recipient ·
+//	answer  = number report ·
+//
+// The number is one byte, from 0 up to the first byte written less one. It is in use
+// from the command until the answer. The message is the name of a file below
+// queue/mess, of digits and slashes; the sender may be empty; a report is described
+// in goqmail/internal/report. Answers come in any order. For example the bytes
+//
+//	05 7/30·ann@example.org·joe@example.net·
+//
+// are answered by
+//
+//	05 Kdid 1+0+0⏎·
+//
+// There is an answer to every whole command, whatever happens. A field of more than
+// [MaxField] bytes, a number that is out of range or in use, and a message that
+// cannot be had are answered at once. At the end of its input a spawner finishes
+// what is under way; a command that is not whole then is forgotten.
+//
+// The number's width and the way a delivery is done are each in one place
+// (appendAnswer and commandReader.number; [Server.Deliver]), so that two programs
+// of this system may agree on wider numbers and on programs that stay.
+package spawn
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"goqmail/internal/report"
+)
+
+// Slots is how many deliveries a spawner does at a time unless told otherwise:
+// qmail's conf-spawn.
+const Slots = 120
+
+// Delivery is one message to one recipient.
+type Delivery struct {
+	Message   *os.File // at its beginning; closed by the [Server]
+	Sender    string   // empty for bounces
+	Recipient string   // Local, @, Host
+	Local     string
+	Host      string
+}
+
+// Server reads commands and answers them.
+type Server struct {
+	Slots    int                   // deliveries at a time, up to 255
+	Messages string                // the folder queue/mess
+	Trusted  func(uid uint32) bool // whether a message may belong to that user
+	// Deliver does one delivery and returns its outcome. It is called by
+	// many goroutines at a time.
+	Deliver func(Delivery) report.Report
+
+	mu   sync.Mutex
+	busy []bool // by number; guarded by mu
+}
+
+// Serve answers the commands from in on out, until in ends or nobody reads out
+// any more; it returns when all deliveries are done. Its error is that of in or
+// out. If out fails, a goroutine goes on waiting for in.
+func (s *Server) Serve(in io.Reader, out io.Writer) error {
+	s.busy = make([]bool, s.Slots)
+	answers := &answerWriter{out: out, failed: make(chan struct{})}
+	answers.write([]byte{byte(s.Slots)})
+	commands := make(chan command)
+	var readErr error
+	go func() {
+		defer close(commands)
+		r := newCommandReader(in)
+		for {
+			c, err := r.next()
+			if err != nil {
+				readErr = err
+				return
+			}
+			select {
+			case commands <- c:
+			case <-answers.failed:
+				return
+			}
+		}
+	}()
+	var deliveries sync.WaitGroup
+	for {
+		select {
+		case c, more := <-commands:
+			if !more {
+				deliveries.Wait()
+				return firstError(readErr, answers.err)
+			}
+			s.begin(c, answers, &deliveries)
+		case <-answers.failed:
+			deliveries.Wait()
+			return answers.err
+		}
+	}
+}
+
+func firstError(read, write error) error {
+	if read == io.EOF || read == io.ErrUnexpectedEOF {
+		read = nil
+	}
+	if read != nil {
+		return read
+	}
+	return write
+}
+
+// begin starts a delivery, or answers why it cannot.
+func (s *Server) begin(c command, answers *answerWriter, deliveries *sync.WaitGroup) {
+	d, refusal := s.accept(c)
+	if refusal != nil {
+		answers.answer(c.number, *refusal)
+		return
+	}
+	deliveries.Go(func() {
+		outcome := s.Deliver(d)
+		d.Message.Close()
+		// Free before the answer is seen: the number may come back at once.
+		s.setBusy(c.number, false)
+		answers.answer(c.number, outcome)
+	})
+}
+
+// accept checks a command, opens its message and takes its number.
+func (s *Server) accept(c command) (Delivery, *report.Report) {
+	switch {
+	case c.tooLong:
+		return refuse(report.Z("qmail-spawn out of memory. (#4.3.0)\n"))
+	case c.number >= s.Slots:
+		return refuse(report.Z("Internal error: delnum too big. (#4.3.5)\n"))
+	case s.isBusy(c.number):
+		return refuse(report.Z("Internal error: delnum in use. (#4.3.5)\n"))
+	case !isMessageName(c.message):
+		return refuse(report.D("Internal error: messid has nonnumerics. (#5.3.5)\n"))
+	case len(c.message) >= maxMessageName:
+		return refuse(report.D("Internal error: messid too long. (#5.3.5)\n"))
+	case c.message == "":
+		return refuse(report.D("Internal error: messid too short. (#5.3.5)\n"))
+	}
+	at := strings.LastIndexByte(c.recipient, '@')
+	if at < 0 {
+		return refuse(report.D("Sorry, address must include host name. (#5.1.3)\n"))
+	}
+	message, refusal := s.open(c.message)
+	if refusal != nil {
+		return Delivery{}, refusal
+	}
+	s.setBusy(c.number, true)
+	return Delivery{
+		Message: message, Sender: c.sender,
+		Recipient: c.recipient, Local: c.recipient[:at], Host: c.recipient[at+1:],
+	}, nil
+}
+
+func refuse(r report.Report) (Delivery, *report.Report) { return Delivery{}, &r }
+
+// maxMessageName is the length from which on a message's name is too long.
+const maxMessageName = 100
+
+// isMessageName reports whether a name has nothing but digits and, not at its
+// beginning, slashes: it cannot leave the folder of messages.
+func isMessageName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < '0' || c > '9') && (c != '/' || i == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// open opens a message and checks that it is one.
+func (s *Server) open(name string) (*os.File, *report.Report) {
+	failed := func(text string) (*os.File, *report.Report) {
+		r := report.Z(text)
+		return nil, &r
+	}
+	// Not waiting for the other end, if it is a FIFO.
+	f, err := os.OpenFile(filepath.Join(s.Messages, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return failed("qmail-spawn unable to open message. (#4.3.0)\n")
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return failed("qmail-spawn unable to fstat message. (#4.3.0)\n")
+	}
+	if !st.Mode().IsRegular() {
+		f.Close()
+		return failed("Sorry, message has wrong type. (#4.3.5)\n")
+	}
+	// Whoever can put another's file there has the queue already. This keeps
+	// the damage to the queue.
+	if owner, ok := st.Sys().(*syscall.Stat_t); !ok || !s.Trusted(owner.Uid) {
+		f.Close()
+		return failed("Sorry, message has wrong owner. (#4.3.5)\n")
+	}
+	return f, nil
+}
+
+func (s *Server) isBusy(number int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy[number]
+}
+
+func (s *Server) setBusy(number int, busy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy[number] = busy
+}
