@@ -41,7 +41,7 @@ func TestRebuildHostsFails(t *testing.T) {
 		{"folder", "unable to read control/morercpthosts: is a directory", func(dir string) { os.Remove(dir + "/morercpthosts"); os.Mkdir(dir+"/morercpthosts", 0o755) }},
 		{"line too long", "unable to read control/morercpthosts: unknown error", func(dir string) { os.WriteFile(dir+"/morercpthosts", []byte(strings.Repeat("x", maxLine+1)), 0o644) }},
 		{"temporary file", "unable to write to control/morercpthosts.tmp: is a directory", func(dir string) { os.Mkdir(dir+"/morercpthosts.tmp", 0o755) }},
-		{"rename", "unable to move control/morercpthosts.tmp to control/morercpthosts.cdbfile already exists", func(dir string) { os.MkdirAll(dir+"/morercpthosts.cdb", 0o755) }},
+		{"rename", "unable to move control/morercpthosts.tmp to control/morercpthosts.cdbis a directory", func(dir string) { os.MkdirAll(dir+"/morercpthosts.cdb", 0o755) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,8 +49,22 @@ func open(path string, flag int, perm fs.FileMode) (File, error) {
 	return f, nil
 }
 
-func (d *Dir) Link(from, to string) error   { return os.Link(d.path(from), d.path(to)) }
-func (d *Dir) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+func (d *Dir) Link(from, to string) error { return os.Link(d.path(from), d.path(to)) }
+
+// Rename is rename(2). Unlike os.Rename it does not look first whether there is a
+// folder in the way, and so says what the system says.
+func (d *Dir) Rename(from, to string) error {
+	from, to = d.path(from), d.path(to)
+	for {
+		err := syscall.Rename(from, to)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+		}
+	}
+}
 
 // Remove unlinks a file. Unlike os.Remove it leaves an empty folder alone.
 func (d *Dir) Remove(name string) error {
