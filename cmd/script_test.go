@@ -30,48 +30,25 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"goqmail/internal/testbin"
 	"goqmail/queue"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
-// built is where the programs were built, if they were.
-var built string
-
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built != "" {
-		os.RemoveAll(built)
-	}
+	testbin.Remove()
 	os.Exit(code)
 }
 
-// programs returns the folder of the programs under test, which it builds unless
-// $Q_BIN names one.
-var programs = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("Q_BIN"); bin != "" {
-		return filepath.Abs(bin)
-	}
-	var err error
-	if built, err = os.MkdirTemp("", "programs"); err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", built+"/", "./...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return built, nil
-})
-
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	bin, err := programs()
+	bin, err := testbin.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}

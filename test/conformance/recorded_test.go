@@ -3,32 +3,35 @@ package conformance
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"goqmail/internal/testbin"
 )
 
-var (
-	bin    = flag.String("bin", "", "folder of the programs to judge (default: they are built)")
-	atOnce = flag.Int("at-once", 4, "recorded cases to run at a time")
-)
+var atOnce = flag.Int("at-once", 4, "recorded cases to run at a time")
 
 func TestMain(m *testing.M) {
 	if code, is := StandIn(); is {
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	testbin.Remove()
+	os.Exit(code)
 }
 
-// TestRecordedCases replays every recorded case. Make leaves it out of its unit
-// tests, and runs the command instead, which counts.
+// TestRecordedCases replays every recorded case, on the programs in $Q_BIN or else
+// on what it builds. Make runs the command instead, which counts.
 func TestRecordedCases(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or two")
 	}
-	r := newTestRunner(t, programs(t))
+	bin, err := testbin.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newTestRunner(t, bin)
 	cases := recorded(t)
-	var err error
 	if r.Different, err = ReadDifferences("../conformance-differences.txt"); err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +61,6 @@ func recorded(t *testing.T) []*Case {
 		t.Fatalf("%d cases, %v", len(cases), err)
 	}
 	return cases
-}
-
-// programs returns the folder of the programs to judge.
-func programs(t *testing.T) string {
-	t.Helper()
-	if *bin != "" {
-		return *bin
-	}
-	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", dir+"/", "goqmail/cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return dir
 }
 
 func newTestRunner(t *testing.T, bin string) *Runner {
