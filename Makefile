@@ -10,6 +10,7 @@ export CGO_ENABLED = 0
 tools = .tools/staticcheck-$(STATICCHECK)
 build = go build -trimpath -buildvcs=false \
 	-ldflags '-s -w -buildid= -X goqmail/internal/home.Built=$(QMAIL)'
+unit  = -skip '^TestRecordedCases$$'
 cases = go run ./test/conformance/cmd/conformance -except test/conformance-differences.txt
 
 all: go ## every program into bin/ (QMAIL=/other/home: for another home)
@@ -17,9 +18,12 @@ all: go ## every program into bin/ (QMAIL=/other/home: for another home)
 
 test: all ## build, then run every test; as root those too that need it
 	@status=0; \
-	Q_BIN=$(CURDIR)/bin go test -skip '^TestRecordedCases$$' ./... || status=1; \
+	$(MAKE) --no-print-directory unit || status=1; \
 	$(MAKE) --no-print-directory conformance BIN=bin || status=1; \
 	exit $$status
+
+unit: all ## the tests without the recorded cases
+	Q_BIN=$(CURDIR)/bin go test $(unit) ./...
 
 conformance: go ## judge the programs in BIN (bin/) by the recorded cases
 	@[ $(BIN) != bin ] || $(MAKE) --no-print-directory all
@@ -27,7 +31,7 @@ conformance: go ## judge the programs in BIN (bin/) by the recorded cases
 
 race: go ## the tests under the race detector
 	@command -v gcc >/dev/null || { echo 'missing: gcc (apt-get install gcc libc6-dev)' >&2; exit 1; }
-	CGO_ENABLED=1 go test -race -skip '^TestRecordedCases$$' ./...
+	CGO_ENABLED=1 go test -race $(unit) ./...
 
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	@for p in $$(go list ./...); do \
@@ -40,7 +44,8 @@ fuzz: go ## each fuzz target for FUZZTIME (10s)
 cover: go ## what the tests and the recorded cases reach, into run/cover
 	rm -rf run/cover && mkdir -p run/cover/bin run/cover/unit run/cover/cases
 	go build -cover -coverpkg=./... -o run/cover/bin/ ./cmd/...
-	go test -cover -coverpkg=./... -skip '^TestRecordedCases$$' ./... -args -test.gocoverdir=$(CURDIR)/run/cover/unit >/dev/null
+	Q_BIN=$(CURDIR)/run/cover/bin GOCOVERDIR=$(CURDIR)/run/cover/cases \
+		go test -cover -coverpkg=./... $(unit) ./... -args -test.gocoverdir=$(CURDIR)/run/cover/unit >/dev/null
 	GOCOVERDIR=$(CURDIR)/run/cover/cases $(cases) -bin run/cover/bin test/conformance/cases/*.json | tail -n 1
 	go tool covdata percent -i=run/cover/unit,run/cover/cases
 
@@ -69,4 +74,4 @@ go:
 		echo "missing: Go $$(sed -n 's/^go //p' go.mod) or newer: the package golang-go, if need be" \
 			"from the backports of your release, or https://go.dev/dl" >&2; exit 1; }
 
-.PHONY: all test conformance race fuzz cover lint reproducible clean help go
+.PHONY: all test unit conformance race fuzz cover lint reproducible clean help go
