@@ -1,0 +1,39 @@
+// Qmail-rspawn does the remote deliveries that it is asked for on descriptor 0, many
+// at a time, and reports on descriptor 1. For each it runs qmail-remote, or what
+// $QMAILREMOTE names in its place. See qmail-rspawn(8).
+package main
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/internal/ids"
+	"goqmail/internal/spawn"
+)
+
+func main() { exitcode.Main(run) }
+
+func run() int {
+	dir, err := filepath.Abs(home.Dir())
+	// Compat: its programs are run in the folder of messages.
+	if err != nil || os.Chdir(filepath.Join(dir, "queue/mess")) != nil {
+		return exitcode.Soft
+	}
+	// It ends when qmail-send does, not by signals that the whole group gets.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
+	spawn.ForgetTimeouts("../lock/tcpto")
+	usual := spawn.Program{Name: "qmail-remote", Path: filepath.Join(dir, "bin/qmail-remote")}
+	remote := spawn.Remote{
+		Program: spawn.InPlaceOf(usual, os.Getenv("QMAILREMOTE"), os.Getenv("PATH")),
+		Env:     os.Environ(),
+	}
+	server := spawn.Server{Slots: spawn.Slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
+	if server.Serve(os.Stdin, os.Stdout) != nil {
+		return exitcode.Soft
+	}
+	return exitcode.OK
+}
