@@ -1,0 +1,216 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// DNS is a [Resolver] that asks the servers of a resolv.conf(5). Those must be
+// full resolvers; of the file's search list and of /etc/hosts nothing is used,
+// as mail knows only full names.
+type DNS struct {
+	servers  []string // host:port
+	timeout  time.Duration
+	attempts int
+	err      error // why there are no servers to ask
+}
+
+// Bounds on what resolv.conf can ask for; with them one lookup takes two minutes
+// at worst, twice that if servers do not know EDNS0.
+const (
+	mostServers  = 3
+	mostTimeout  = 10 * time.Second
+	mostAttempts = 4
+)
+
+// udpSize is the size of answers over UDP that is asked for: large enough for
+// most, small enough not to come in fragments (RFC 9715).
+const udpSize = 1232
+
+// NewDNS reads resolv.conf. Without the file, a server on this host is asked; if
+// it cannot be read, every lookup fails, which is early enough for mail that
+// needs none.
+func NewDNS(path string) *DNS {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return newDNS(&dns.ClientConfig{Port: "53", Timeout: 5, Attempts: 2})
+	}
+	if err != nil {
+		return &DNS{err: err}
+	}
+	defer file.Close()
+	config, err := dns.ClientConfigFromReader(file)
+	if err != nil {
+		return &DNS{err: fmt.Errorf("read %s: %w", path, err)}
+	}
+	return newDNS(config)
+}
+
+func newDNS(config *dns.ClientConfig) *DNS {
+	d := &DNS{
+		timeout:  min(time.Duration(config.Timeout)*time.Second, mostTimeout),
+		attempts: min(config.Attempts, mostAttempts),
+	}
+	for _, server := range config.Servers[:min(len(config.Servers), mostServers)] {
+		d.servers = append(d.servers, net.JoinHostPort(server, config.Port))
+	}
+	if len(d.servers) == 0 {
+		d.servers = []string{net.JoinHostPort("127.0.0.1", config.Port)}
+	}
+	return d
+}
+
+// MX returns the mail exchangers of a host.
+func (d *DNS) MX(ctx context.Context, host string) ([]Exchanger, error) {
+	answer, err := d.ask(ctx, host, dns.TypeMX)
+	if err != nil {
+		return nil, err
+	}
+	var all []Exchanger
+	for _, rr := range answer {
+		if mx, ok := rr.(*dns.MX); ok {
+			all = append(all, Exchanger{Host: mx.Mx, Pref: mx.Preference})
+		}
+	}
+	return all, nil
+}
+
+// Addrs returns the addresses of a host, those of IPv4 first: every mail host
+// can be reached by them, and many hosts have IPv6 only by name.
+func (d *DNS) Addrs(ctx context.Context, host string) ([]netip.Addr, error) {
+	types := []uint16{dns.TypeA, dns.TypeAAAA}
+	answers := make([][]dns.RR, len(types))
+	errs := make([]error, len(types))
+	var wg sync.WaitGroup
+	for i, qtype := range types {
+		wg.Go(func() { answers[i], errs[i] = d.ask(ctx, host, qtype) })
+	}
+	wg.Wait()
+	var all []netip.Addr
+	for _, answer := range answers {
+		for _, rr := range answer {
+			if addr, ok := addressIn(rr); ok {
+				all = append(all, addr)
+			}
+		}
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, ErrNoHost) {
+			return nil, err
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+func addressIn(rr dns.RR) (netip.Addr, bool) {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return netip.AddrFromSlice(rr.A.To4())
+	case *dns.AAAA:
+		return netip.AddrFromSlice(rr.AAAA.To16())
+	}
+	return netip.Addr{}, false
+}
+
+// ask returns the answer to one question. A server that fails, refuses or says
+// nothing gives way to the next one.
+func (d *DNS) ask(ctx context.Context, host string, qtype uint16) ([]dns.RR, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	if !isName(host) {
+		return nil, fmt.Errorf("look up %q: %w", host, ErrNoHost)
+	}
+	query := new(dns.Msg).SetQuestion(dns.Fqdn(host), qtype)
+	query.SetEdns0(udpSize, false)
+	err := errors.New("no server")
+	for range d.attempts {
+		for _, server := range d.servers {
+			var reply *dns.Msg
+			if reply, err = d.exchange(ctx, server, query); err != nil {
+				continue
+			}
+			switch reply.Rcode {
+			case dns.RcodeSuccess:
+				return reply.Answer, nil
+			case dns.RcodeNameError:
+				return nil, fmt.Errorf("look up %s: %w", host, ErrNoHost)
+			}
+			err = errors.New(dns.RcodeToString[reply.Rcode])
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("look up %s: %w", host, err)
+}
+
+// exchange asks one server: over UDP, without EDNS0 if the server does not know
+// it, and over TCP if the answer is too long.
+func (d *DNS) exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, error) {
+	reply, err := d.once(ctx, "udp", server, query)
+	if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) {
+		plain := query.Copy()
+		plain.Extra = nil
+		query = plain
+		reply, err = d.once(ctx, "udp", server, query)
+	}
+	if reply != nil && reply.Truncated {
+		reply, err = d.once(ctx, "tcp", server, query)
+	}
+	return reply, err
+}
+
+// once sends one query. A reply to another question is an error.
+func (d *DNS) once(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error) {
+	query = query.Copy()
+	query.Id = dns.Id()
+	client := &dns.Client{Net: network, Timeout: d.timeout}
+	reply, _, err := client.ExchangeContext(ctx, query, server)
+	if reply != nil && reply.Truncated && network == "udp" && reply.Id == query.Id {
+		return reply, nil // what could be read of it does not matter
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !reply.Response || len(reply.Question) != 1 || !sameQuestion(reply.Question[0], query.Question[0]) {
+		return nil, errors.New("reply to another question")
+	}
+	return reply, nil
+}
+
+func sameQuestion(a, b dns.Question) bool {
+	return a.Qtype == b.Qtype && a.Qclass == b.Qclass && strings.EqualFold(a.Name, b.Name)
+}
+
+// isName reports whether host can be a name in the DNS, RFC 1035 section 2.3.4,
+// that means itself when written out. Envelope addresses hold any bytes.
+func isName(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	if len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if c <= ' ' || c > '~' || strings.IndexByte(`\"();@$`, c) >= 0 {
+				return false
+			}
+		}
+	}
+	return true
+}

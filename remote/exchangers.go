@@ -1,0 +1,188 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Bounds on what the DNS may make this host do for one message.
+const (
+	mostExchangers = 32
+	mostAddresses  = 64
+)
+
+// addresses returns where to connect for mail to a host, best first.
+func (c *Client) addresses(ctx context.Context, routes Routes, host string) ([]netip.AddrPort, error) {
+	route, ok, err := routes.Find(host)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	if ok {
+		return c.relay(ctx, route)
+	}
+	found, err := c.exchangers(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, errNoAddress
+	}
+	if found, err = c.better(found); err != nil {
+		return nil, err
+	}
+	var all []netip.AddrPort
+	for _, f := range found[:min(len(found), mostAddresses)] {
+		all = append(all, netip.AddrPortFrom(f.addr, smtpPort))
+	}
+	return all, nil
+}
+
+// relay returns the addresses of a route. They may be this host's own: that is
+// how mail is handed to a filter that listens here.
+func (c *Client) relay(ctx context.Context, route Route) ([]netip.AddrPort, error) {
+	addrs, err := c.lookup(ctx, route.Relay)
+	if err != nil || len(addrs) == 0 {
+		// That a relay's name does not exist is a mistake in smtproutes, or in the
+		// DNS, and no reason to bounce the mail of others. (The original does.)
+		return nil, errDNS
+	}
+	var all []netip.AddrPort
+	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
+		all = append(all, netip.AddrPortFrom(addr, route.Port))
+	}
+	return all, nil
+}
+
+// candidate is an address with the preference of the exchanger that has it.
+type candidate struct {
+	addr netip.Addr
+	pref uint16
+}
+
+// exchangers returns the addresses of a host's mail exchangers, sorted. They are
+// none if the exchangers have no addresses; a host without exchangers is its
+// own, RFC 5321 section 5.1.
+func (c *Client) exchangers(ctx context.Context, host string) ([]candidate, error) {
+	if addr, ok := literal(host); ok {
+		return []candidate{{addr, 0}}, nil
+	}
+	mx, err := c.Resolver.MX(ctx, host)
+	if err != nil && !errors.Is(err, ErrNoHost) {
+		return nil, errDNS
+	}
+	if len(mx) == 0 {
+		addrs, err := c.lookup(ctx, host)
+		switch {
+		case errors.Is(err, ErrNoHost) || err == nil && len(addrs) == 0:
+			return nil, errUnknownHost(host)
+		case err != nil:
+			return nil, errDNS
+		}
+		return candidates(addrs, 0), nil
+	}
+	if mx = withoutNull(mx); len(mx) == 0 {
+		return nil, errNullMX
+	}
+	return c.lookupAll(ctx, c.sorted(mx))
+}
+
+// withoutNull drops a null MX, RFC 7505; if it is the only one, none are left.
+func withoutNull(mx []Exchanger) []Exchanger {
+	return slices.DeleteFunc(slices.Clone(mx), func(x Exchanger) bool {
+		return strings.TrimRight(x.Host, ".") == ""
+	})
+}
+
+// sorted returns exchangers by preference, in random order among equals.
+func (c *Client) sorted(mx []Exchanger) []Exchanger {
+	mx = slices.Clone(mx)
+	c.shuffle(len(mx), func(i, j int) { mx[i], mx[j] = mx[j], mx[i] })
+	slices.SortStableFunc(mx, func(a, b Exchanger) int { return cmp.Compare(a.Pref, b.Pref) })
+	return mx[:min(len(mx), mostExchangers)]
+}
+
+// lookupAll returns the addresses of exchangers, in the same order. It fails
+// only if there are none, but might be another time.
+func (c *Client) lookupAll(ctx context.Context, mx []Exchanger) ([]candidate, error) {
+	addrs := make([][]netip.Addr, len(mx))
+	errs := make([]error, len(mx))
+	var wg sync.WaitGroup
+	for i, x := range mx {
+		wg.Go(func() { addrs[i], errs[i] = c.lookup(ctx, x.Host) })
+	}
+	wg.Wait()
+	var all []candidate
+	var trouble error
+	for i, x := range mx {
+		all = append(all, candidates(addrs[i], x.Pref)...)
+		if errs[i] != nil && !errors.Is(errs[i], ErrNoHost) {
+			trouble = errDNS
+		}
+	}
+	if len(all) == 0 {
+		return nil, trouble
+	}
+	return all, nil
+}
+
+func candidates(addrs []netip.Addr, pref uint16) []candidate {
+	all := make([]candidate, len(addrs))
+	for i, addr := range addrs {
+		all[i] = candidate{addr, pref}
+	}
+	return all
+}
+
+// better leaves only what is better than this host. Mail for a host that this
+// one is the best exchanger of would come back to it.
+func (c *Client) better(found []candidate) ([]candidate, error) {
+	own, err := c.Own()
+	if err != nil {
+		return nil, fmt.Errorf("addresses of this host: %w", err)
+	}
+	best := 1 << 16
+	for _, f := range found {
+		if f.addr.IsUnspecified() || f.addr.IsLoopback() || slices.Contains(own, f.addr) {
+			best = min(best, int(f.pref))
+		}
+	}
+	found = slices.DeleteFunc(found, func(f candidate) bool { return int(f.pref) >= best })
+	if len(found) == 0 {
+		return nil, errOwnAddress
+	}
+	return found, nil
+}
+
+// lookup returns the addresses of a name or literal.
+func (c *Client) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if addr, ok := literal(host); ok {
+		return []netip.Addr{addr}, nil
+	}
+	addrs, err := c.Resolver.Addrs(ctx, host)
+	for i, addr := range addrs {
+		addrs[i] = addr.Unmap()
+	}
+	return addrs, err
+}
+
+// literal reads an address, RFC 5321 section 4.1.3. Compat: it need not be in
+// brackets.
+func literal(host string) (netip.Addr, bool) {
+	if len(host) > 2 && host[0] == '[' && host[len(host)-1] == ']' {
+		host = host[1 : len(host)-1]
+		if tag := "IPv6:"; len(host) > len(tag) && strings.EqualFold(host[:len(tag)], tag) {
+			host = host[len(tag):]
+		}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil || addr.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}

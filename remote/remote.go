@@ -1,0 +1,168 @@
+// Package remote sends one message to recipients at one host by SMTP; it is
+// qmail-remote(8).
+//
+// A [Client] has what it needs from the outside (network, DNS, clock) and keeps
+// nothing from one message to the next, so that a process may send one message
+// and exit, or many at the same time. [Client.Send] finds the addresses of the
+// host (a route in control/smtproutes, an address literal, or DNS), connects to
+// one after the other until one says hello, and carries the message over. What
+// became of it goes out as reports.
+//
+// # File format
+//
+// Reports are what the program prints, for qmail-rspawn to read: first one for
+// each recipient that the host was asked about, in order, then one for the
+// message. Each is a letter and a text, ended by a zero byte.
+//
+//	recipient  r  accepted, no text
+//	           h  refused for good
+//	           s  refused for now
+//	message    K  the host has taken it for every accepted recipient
+//	           Z  temporary failure
+//	           D  permanent failure
+//
+// Texts end in a newline, unless they end with a reply of the host that is longer
+// than 5000 bytes: only so much of it is told. Otherwise a reply is told as it
+// came, but without its CRs and with ? in place of zero bytes. For instance, with
+// \0 for the zero byte:
+//
+//	r\0h192.0.2.1 does not like recipient.
+//	Remote host said: 550 no such user
+//	\0K192.0.2.1 accepted message.
+//	Remote host said: 250 ok 1023456789 qp 1234
+//	\0
+//
+// If the host accepts no recipient at all, the message report is a D, even if
+// all were refused only for now; the recipient reports are what counts.
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"time"
+
+	"goqmail/internal/tcpto"
+)
+
+// Client is what it takes to send mail. Its methods may be called from several
+// goroutines at a time.
+type Client struct {
+	// Dial connects to an address. It gives up when ctx does.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Resolver answers for the DNS. It is asked only about names.
+	Resolver Resolver
+	// Timeouts is the table of addresses that did not answer.
+	Timeouts tcpto.File
+	// Jitter, 0 to 31, is the argument of tcpto.Entry.Blocks.
+	Jitter int
+	// Own returns the addresses of this host's interfaces.
+	Own func() ([]netip.Addr, error)
+	// Now is the clock.
+	Now func() time.Time
+	// Shuffle puts n things in random order; nil for rand.Shuffle.
+	Shuffle func(n int, swap func(i, j int))
+}
+
+// Mail is a message and its envelope.
+type Mail struct {
+	Host       string   // a name, an address, or an address in brackets
+	Sender     string   // an envelope address, unquoted
+	Recipients []string // as the sender; at least one
+	// Message has lines ended by LF, CRLF or CR. If it can seek, it is looked
+	// through beforehand where the host wants to know its size or kind.
+	Message io.Reader
+}
+
+// searchTime bounds the search for an address that says hello: after so long,
+// those that are left are not tried.
+const searchTime = time.Hour
+
+// Send sends a message and writes the reports to out. The error is that of out.
+func (c *Client) Send(ctx context.Context, s *Settings, m *Mail, out io.Writer) error {
+	reports := newReporter(out)
+	reports.put(c.send(ctx, s, m, reports))
+	return reports.flush()
+}
+
+func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *reporter) verdict {
+	if !sendable(m.Sender) {
+		return verdictOf(errSender)
+	}
+	addrs, err := c.addresses(ctx, s.Routes, m.Host)
+	if err != nil {
+		return verdictOf(err)
+	}
+	failure := verdictOf(errNoConnection)
+	start := c.Now()
+	for _, addr := range addrs {
+		if c.Now().Sub(start) >= searchTime || ctx.Err() != nil {
+			break
+		}
+		conn := c.connect(ctx, addr, s.ConnectTimeout)
+		if conn == nil {
+			continue
+		}
+		v, done := converse(ctx, conn, addr.Addr(), s, m, reports)
+		if done {
+			return v
+		}
+		failure = v // and the next address may do better
+	}
+	return failure
+}
+
+// converse talks to a host. Unless it is done, the host did not get as far as
+// the envelope, and nothing was reported.
+func converse(ctx context.Context, conn net.Conn, peer netip.Addr, s *Settings, m *Mail, reports *reporter) (v verdict, done bool) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	session := newSession(conn, peer.String(), s.Timeout)
+	if v, ok := session.hello(s.Helo); !ok {
+		return v, false
+	}
+	return session.transfer(m, reports), true
+}
+
+// connect returns a connection, or nil if there was none to be had, and keeps
+// the table of timeouts. That it does not work is no reason not to try.
+func (c *Client) connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) net.Conn {
+	entry, known, err := c.Timeouts.Lookup(to.Addr())
+	if err == nil && entry.Blocks(c.Now(), c.Jitter) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := c.Dial(ctx, to)
+	if err == nil || !isTimeout(err) {
+		if known {
+			_ = c.Timeouts.Answered(to.Addr()) // Compat: a refusal is an answer
+		}
+	} else {
+		_ = c.Timeouts.TimedOut(to.Addr(), c.Now())
+	}
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+func (c *Client) shuffle(n int, swap func(i, j int)) {
+	if c.Shuffle == nil {
+		rand.Shuffle(n, swap)
+	} else {
+		c.Shuffle(n, swap)
+	}
+}

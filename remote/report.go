@@ -1,0 +1,82 @@
+package remote
+
+import (
+	"bufio"
+	"errors"
+	"io"
+
+	"goqmail/internal/fault"
+)
+
+// What goes wrong outside the SMTP conversation. The texts are interface.
+var (
+	ErrUsage   = fault.Hard("I (qmail-remote) was invoked improperly. (#5.3.5)")
+	ErrHome    = fault.Soft("Unable to switch to home directory. (#4.3.0)", nil)
+	ErrControl = fault.Soft("Unable to read control files. (#4.3.0)", nil)
+
+	errSystem       = fault.Soft("System resources temporarily unavailable. (#4.3.0)", nil)
+	errNoConnection = fault.Soft("Sorry, I wasn't able to establish an SMTP connection. (#4.4.1)", nil)
+	errDNS          = fault.Soft("Sorry, I couldn't find any host by that name. (#4.1.2)", nil)
+	errNoAddress    = fault.Hard("Sorry, I couldn't find a mail exchanger or IP address. (#5.4.4)")
+	errNullMX       = fault.Hard("Sorry, that host does not accept mail. (#5.1.10)")
+	errOwnAddress   = fault.Hard("Sorry. Although I'm listed as a best-preference MX or A for that host,\n" +
+		"it isn't in my control/locals file, so I don't treat it as local. (#5.4.6)")
+	errMessage     = fault.Soft("Unable to read message. (#4.3.0)", nil)
+	errPartialLine = fault.Hard("SMTP cannot transfer messages with partial final lines. (#5.6.2)")
+	errSender      = fault.Hard("SMTP cannot transfer a sender address with a line break in it. (#5.1.7)")
+	errRecipient   = fault.Hard("SMTP cannot transfer a recipient address with a line break in it. (#5.1.3)")
+)
+
+// errUnknownHost says that the DNS has no such host.
+func errUnknownHost(host string) error {
+	return fault.Hard("Sorry, I couldn't find any host named " + printable(host) + ". (#5.1.2)")
+}
+
+// printable returns s with ? for every byte that is not a visible ASCII character.
+func printable(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c <= ' ' || c > '~' {
+			b[i] = '?'
+		}
+	}
+	return string(b)
+}
+
+// verdict is one report: its letter and its text.
+type verdict struct {
+	letter byte
+	text   string
+}
+
+// verdictOf makes an error the report on a message.
+func verdictOf(err error) verdict {
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		e = errSystem
+	}
+	if e.Perm {
+		return verdict{'D', e.Text + "\n"}
+	}
+	return verdict{'Z', e.Text + "\n"}
+}
+
+// Fail writes the report on a message that could not be sent because of err.
+func Fail(out io.Writer, err error) error {
+	reports := newReporter(out)
+	reports.put(verdictOf(err))
+	return reports.flush()
+}
+
+// reporter writes reports.
+type reporter struct{ out *bufio.Writer }
+
+func newReporter(out io.Writer) *reporter { return &reporter{bufio.NewWriter(out)} }
+
+func (r *reporter) put(v verdict) {
+	r.out.WriteByte(v.letter)
+	r.out.WriteString(v.text)
+	r.out.WriteByte(0)
+}
+
+func (r *reporter) flush() error { return r.out.Flush() }

@@ -1,0 +1,189 @@
+package remote
+
+import (
+	"strconv"
+	"strings"
+
+	"goqmail/internal/address"
+)
+
+// hello waits for the greeting and says who this host is, by EHLO, or by HELO to
+// a host that does not take that. What it offers is in extensions then. If ok is
+// false the host is of no use; another one may be.
+func (s *session) hello(name string) (v verdict, ok bool) {
+	r, err := s.reply()
+	if err != nil {
+		return s.died(), false
+	}
+	if r.code != 220 {
+		return s.quit('Z', "Connected to ", " but greeting failed", r), false
+	}
+	r, err = s.command("EHLO " + name)
+	if err == nil && r.code == 250 {
+		s.extensions = parseExtensions(r.text)
+		return verdict{}, true
+	}
+	if err == nil && r.code != 421 { // with 421 it hangs up, RFC 5321 section 3.8
+		r, err = s.command("HELO " + name)
+	}
+	if err != nil {
+		return s.died(), false
+	}
+	if r.code != 250 {
+		return s.quit('Z', "Connected to ", " but my name was rejected", r), false
+	}
+	return verdict{}, true
+}
+
+// transfer carries a message over, reports on the recipients and returns the
+// verdict on the message.
+func (s *session) transfer(m *Mail, reports *reporter) verdict {
+	accepted, v := s.envelope(m, reports)
+	if v != nil {
+		return *v
+	}
+	if accepted == 0 {
+		// Compat: a D even if all were refused only for now.
+		return s.quit('D', "Giving up on ", "", reply{})
+	}
+	r, err := s.command("DATA")
+	switch {
+	case err != nil:
+		return s.died()
+	case r.code >= 500:
+		return s.quit('D', "", " failed on DATA command", r)
+	case r.code < 300 || r.code >= 400:
+		// Compat: the original goes ahead after 250 too, to a host that is not
+		// waiting for a message and would read it as commands.
+		return s.quit('Z', "", " failed on DATA command", r)
+	}
+	return s.data(m)
+}
+
+// data sends the message, after DATA. If it cannot be read to its end, the
+// connection ends in the middle of it, and the host throws it away.
+func (s *session) data(m *Mail) verdict {
+	switch err := s.body(m.Message).(type) {
+	case nil:
+	case *connError:
+		return s.died()
+	default:
+		return verdictOf(err)
+	}
+	r, err := s.reply()
+	if err != nil {
+		return s.died()
+	}
+	s.critical = false
+	switch {
+	case r.code >= 500:
+		return s.quit('D', "", " failed after I sent the message", r)
+	case r.code < 200 || r.code >= 300:
+		// Compat: the original takes 1xx and 3xx for a yes. They are none.
+		return s.quit('Z', "", " failed after I sent the message", r)
+	}
+	return s.quit('K', "", " accepted message", r)
+}
+
+// pipelined is how many bytes of commands go out ahead of the replies where the
+// host offers PIPELINING. They fit any socket buffer: a host that does not read
+// before its replies are read cannot block both, RFC 2920 section 3.1.
+const pipelined = 4 << 10
+
+// envelope tells the sender and the recipients and reports on each recipient. It
+// returns how many were accepted, or a verdict on the message.
+func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict) {
+	mail := "MAIL FROM:<" + mailbox(m.Sender) + ">" + s.parameters(m)
+	for next := -1; next < len(m.Recipients); { // -1 is the sender
+		end := s.sendSome(mail, m.Recipients, next)
+		for ; next < end; next++ {
+			if next >= 0 && !sendable(m.Recipients[next]) {
+				reports.put(verdict{'h', errRecipient.Text + "\n"})
+				continue
+			}
+			r, err := s.reply()
+			if err != nil {
+				v := s.died()
+				return 0, &v
+			}
+			if next >= 0 {
+				accepted += s.recipient(r, reports)
+			} else if r.code >= 400 {
+				v := s.quit(letter('D', 'Z', r.code), "Connected to ", " but sender was rejected", r)
+				return 0, &v
+			}
+		}
+	}
+	return accepted, nil
+}
+
+// sendSome sends the commands for the recipients from next on: as many as may go
+// ahead of the replies, one at least. It returns the first one that is left.
+func (s *session) sendSome(mail string, recipients []string, next int) (end int) {
+	ahead := 0
+	for end = next; end < len(recipients); end++ {
+		line := mail
+		if end >= 0 {
+			if !sendable(recipients[end]) {
+				continue
+			}
+			line = "RCPT TO:<" + mailbox(recipients[end]) + ">"
+		}
+		ahead += len(line)
+		if ahead > len(line) && (ahead > pipelined || !s.extensions.has("PIPELINING")) {
+			return end
+		}
+		s.write(line)
+	}
+	return end
+}
+
+// recipient reports on a recipient and returns 1 if it was accepted.
+// Compat: all codes below 400 will do.
+func (s *session) recipient(r reply, reports *reporter) int {
+	if r.code < 400 {
+		reports.put(verdict{letter: 'r'})
+		return 1
+	}
+	reports.put(verdict{letter('h', 's', r.code), s.peer + " does not like recipient.\n" + r.said()})
+	return 0
+}
+
+// letter chooses between for good and for now.
+func letter(hard, soft byte, code int) byte {
+	if code >= 500 {
+		return hard
+	}
+	return soft
+}
+
+// parameters are those of MAIL, for what the host offers: SIZE (RFC 1870), and
+// BODY (RFC 6152) for a message that needs it. A host that does not offer
+// 8BITMIME gets an 8-bit message all the same, as from every qmail.
+func (s *session) parameters(m *Mail) string {
+	if !s.extensions.has("SIZE") && !s.extensions.has("8BITMIME") {
+		return ""
+	}
+	size, eightBit, known := survey(m.Message)
+	text := ""
+	if known && s.extensions.has("SIZE") {
+		text += " SIZE=" + strconv.FormatInt(size, 10)
+	}
+	if eightBit && s.extensions.has("8BITMIME") {
+		text += " BODY=8BITMIME"
+	}
+	return text
+}
+
+// mailbox writes an envelope address for SMTP. Compat: the host is sent as it
+// is, and so is an address without one.
+func mailbox(addr string) string {
+	if !strings.Contains(addr, "@") {
+		return addr
+	}
+	return address.Quote(addr)
+}
+
+// sendable reports whether an address fits into one line of SMTP. No quoting
+// helps a line break: what follows it would be a command.
+func sendable(addr string) bool { return !strings.ContainsAny(addr, "\r\n\x00") }

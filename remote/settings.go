@@ -1,0 +1,61 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"goqmail/control"
+)
+
+// Settings are what the control files say.
+type Settings struct {
+	Helo           string        // what this host calls itself: helohost, or me
+	Routes         Routes        // smtproutes
+	ConnectTimeout time.Duration // for a connection to come about: timeoutconnect
+	Timeout        time.Duration // for each reply, and for the host to take each piece of the message: timeoutremote
+}
+
+// ReadSettings reads the control files in a folder. The error is [ErrControl] or
+// wraps it.
+func ReadSettings(folder string) (*Settings, error) {
+	s, err := readSettings(folder)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrControl, err)
+	}
+	return s, nil
+}
+
+func readSettings(folder string) (*Settings, error) {
+	files, err := control.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	helo, ok, err := files.Given("helohost")
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		if helo, ok = files.Me(); !ok {
+			return nil, errors.New("neither control/helohost nor control/me is there")
+		}
+	}
+	connect, err := files.Number("timeoutconnect")
+	if err != nil {
+		return nil, err
+	}
+	reply, err := files.Number("timeoutremote")
+	if err != nil {
+		return nil, err
+	}
+	routes, _, err := files.List("smtproutes")
+	if err != nil {
+		return nil, err
+	}
+	return &Settings{
+		Helo:           helo,
+		Routes:         ParseRoutes(routes),
+		ConnectTimeout: time.Duration(connect) * time.Second,
+		Timeout:        time.Duration(reply) * time.Second,
+	}, nil
+}
