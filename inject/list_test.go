@@ -79,6 +79,24 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestPage has the examples of addresses(5).
+func TestPage(t *testing.T) {
+	for value, want := range map[string]string{
+		"kim.smith@test.example":                               "kim.smith@test.example",
+		`"kim".smith@test.example`:                             "kim.smith@test.example",
+		"kim . smith (her (not his) address) @ test. example":  "kim.smith@test.example",
+		"Kim Smith <kim.smith@test.example>":                   "kim.smith@test.example",
+		"<@hub.example,@relay.example:kim.smith@test.example>": "kim.smith@test.example",
+		`"kim smith"@test.example`:                             "kim smith@test.example",
+		`"k\"s"@test.example`:                                  `k"s@test.example`,
+		`"kim..s"@test.example`:                                "kim..s@test.example",
+	} {
+		if _, found, err := parseList(testDefaults(t), value); err != nil || !slices.Equal(found, []string{want}) {
+			t.Errorf("%s has %q, %v, want %q", value, found, err, want)
+		}
+	}
+}
+
 // TestBrokenList has lists that are not rewritten, but lose nobody.
 func TestBrokenList(t *testing.T) {
 	for _, tt := range []struct {
