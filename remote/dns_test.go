@@ -34,10 +34,10 @@ func (s *dnsServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	}
 }
 
-// start returns a resolver that asks these servers, in this order.
+// startDNS returns a resolver that asks these servers, in this order.
 func startDNS(t *testing.T, servers ...*dnsServer) *DNS {
 	t.Helper()
-	d := &DNS{timeout: 100 * time.Millisecond, attempts: 2}
+	d := &DNS{timeout: time.Second, attempts: 2}
 	for _, s := range servers {
 		var packets net.PacketConn
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -53,7 +53,8 @@ import (
 type Client struct {
 	// Dial connects to an address. It gives up when ctx does.
 	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
-	// Resolver answers for the DNS. It is asked only about names.
+	// Resolver answers for the DNS. It is asked only about names, but about
+	// several at a time.
 	Resolver Resolver
 	// Timeouts is the table of addresses that did not answer.
 	Timeouts tcpto.File
@@ -138,12 +139,11 @@ func (c *Client) connect(ctx context.Context, to netip.AddrPort, timeout time.Du
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := c.Dial(ctx, to)
-	if err == nil || !isTimeout(err) {
-		if known {
-			_ = c.Timeouts.Answered(to.Addr()) // Compat: a refusal is an answer
-		}
-	} else {
+	switch {
+	case err != nil && isTimeout(err):
 		_ = c.Timeouts.TimedOut(to.Addr(), c.Now())
+	case known && !errors.Is(err, context.Canceled):
+		_ = c.Timeouts.Answered(to.Addr()) // Compat: a refusal is an answer
 	}
 	if err != nil {
 		return nil

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goqmail/internal/report"
 )
 
 const helo = "EHLO me.test.example\r\nHELO me.test.example\r\n"
@@ -188,6 +191,34 @@ func TestEnvelopeOrder(t *testing.T) {
 	}
 }
 
+// TestReader gives reports to the package that qmail-rspawn reads them with.
+func TestReader(t *testing.T) {
+	tests := []struct {
+		name string
+		host []string
+		want report.Report
+	}{
+		{"accepted", nil, report.K("192.0.2.1 accepted message.\nRemote host said: 250 ok\n")},
+		{"recipient refused", []string{"RCPT", "550 no\r\n"},
+			report.D("192.0.2.1 does not like recipient.\nRemote host said: 550 no\nGiving up on 192.0.2.1.\n")},
+		{"recipient refused for now", []string{"RCPT", "450 no\r\n"},
+			report.Z("192.0.2.1 does not like recipient.\nRemote host said: 450 no\nGiving up on 192.0.2.1.\n")},
+		{"greeting", []string{"", "554 no\r\n"},
+			report.Z("Connected to 192.0.2.1 but greeting failed.\nRemote host said: 554 no\n")},
+	}
+	for _, tt := range tests {
+		h, _ := host(tt.host...)
+		n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": h}}
+		var reader report.Remote
+		if err := n.client(noDNS{t}).Send(context.Background(), settings(), literalMail("x\n"), &reader); err != nil {
+			t.Fatal(err)
+		}
+		if got := reader.Report(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestNothingSendable(t *testing.T) {
 	n := &network{t: t}
 	m := literalMail("x\n")
@@ -254,7 +285,7 @@ func TestNextAddress(t *testing.T) {
 			m.Host = "example.org"
 			s := settings()
 			if tt.name == "silence" {
-				s.Timeout = 100 * time.Millisecond
+				s.Timeout = time.Second
 			}
 			if got := send(t, n.client(z), s, m); got != tt.want || len(n.dialed) != tt.tried {
 				t.Errorf("reports %q, want %q; tried %v, want %d", got, tt.want, n.dialed, tt.tried)
@@ -316,7 +347,7 @@ func TestStalls(t *testing.T) {
 			t.Parallel()
 			n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": tt.host}}
 			s := settings()
-			s.Timeout = 150 * time.Millisecond
+			s.Timeout = time.Second
 			start := time.Now()
 			if got := send(t, n.client(noDNS{t}), s, literalMail("x\n")); got != tt.want {
 				t.Errorf("reports %q, want %q", got, tt.want)
@@ -340,7 +371,7 @@ func TestNotReading(t *testing.T) {
 	}
 	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": h}}
 	s := settings()
-	s.Timeout = 200 * time.Millisecond
+	s.Timeout = time.Second
 	m := literalMail("")
 	m.Message = io.LimitReader(lines{}, 64<<20)
 	if got, want := send(t, n.client(noDNS{t}), s, m), "r|ZConnected to 192.0.2.1 but connection died. (#4.4.2)\n|"; got != want {
