@@ -31,6 +31,7 @@ func run() int {
 	if len(os.Args) < 2 {
 		return exitcode.Hard
 	}
+	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
 	uid, env := os.Getuid(), os.Environ()

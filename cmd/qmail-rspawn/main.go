@@ -23,6 +23,7 @@ func run() int {
 	if err != nil || os.Chdir(filepath.Join(dir, "queue/mess")) != nil {
 		return exitcode.Soft
 	}
+	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
 	spawn.ForgetTimeouts("../lock/tcpto")

@@ -69,23 +69,16 @@ func (c Child) Run(out io.Writer) (syscall.WaitStatus, error) {
 	if err != nil {
 		return 0, err
 	}
+	var deadline time.Time
 	if c.Limit > 0 {
-		return c.finish(r, pid, out, time.Now().Add(c.Limit))
+		deadline = time.Now().Add(c.Limit)
 	}
-	status, err := c.listen(r, pid, out, time.Time{})
-	if err == nil && status == stillRunning {
-		status, err = wait(pid, 0)
-	}
-	return status, err
-}
-
-// finish is for a child that is killed at a deadline.
-func (c Child) finish(r *os.File, pid int, out io.Writer, deadline time.Time) (syscall.WaitStatus, error) {
 	status, err := c.listen(r, pid, out, deadline)
-	// It is looked for, not waited for, so that it is killed while its number
-	// is its own.
-	for pause := 50 * time.Microsecond; err == nil && status == stillRunning; pause = min(2*pause, 100*time.Millisecond) {
-		if !time.Now().Before(deadline) {
+	// Usually the child is just ending. It is looked for, not waited for:
+	// that would take a thread, and it must not be killed under a number
+	// that is no longer its own.
+	for pause := 20 * time.Microsecond; err == nil && status == stillRunning; pause = min(2*pause, 100*time.Millisecond) {
+		if !deadline.IsZero() && !time.Now().Before(deadline) {
 			syscall.Kill(pid, syscall.SIGKILL)
 			return wait(pid, 0)
 		}

@@ -22,7 +22,14 @@ import (
 // its message: lines of a verb and a quoted text.
 const fakeVariable = "GOQMAIL_FAKE"
 
+// With this variable it is a spawner that is short of descriptors, over the
+// folder of messages that the variable names.
+const poorVariable = "GOQMAIL_POOR"
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(poorVariable); dir != "" {
+		os.Exit(poorSpawner(dir))
+	}
 	if os.Getenv(fakeVariable) != "" {
 		os.Exit(fake())
 	}
@@ -90,6 +97,50 @@ func hold(t testing.TB) (quoted string) {
 	}
 	t.Cleanup(func() { f.Close() })
 	return strconv.Quote(fifo)
+}
+
+func poorSpawner(dir string) int {
+	ReserveThreads()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 20, Max: 20}); err != nil {
+		return 1
+	}
+	r := Remote{Program: Program{Name: "qmail-remote", Path: "/proc/self/exe"}, Env: fakeEnv}
+	s := Server{Slots: Slots, Messages: dir, Trusted: me, Deliver: r.Deliver}
+	if s.Serve(os.Stdin, os.Stdout) != nil {
+		return 1
+	}
+	return 0
+}
+
+// TestPoor asks a spawner for more than it has descriptors for: there is an answer
+// for each, success or try again.
+func TestPoor(t *testing.T) {
+	exe := self(t)
+	dir := messages(t)
+	os.WriteFile(filepath.Join(dir, "7/1"), []byte(`say "rfine\n\x00K\x00"`), 0o644)
+	var in strings.Builder
+	for i := range Slots {
+		in.WriteString(asCommand(byte(i), "7/1", "", "a@b"))
+	}
+	out, status, err := Child{
+		Path: exe, Args: []string{"spawner"}, Env: []string{poorVariable + "=" + dir}, Stdin: message(t, in.String()), Limit: time.Minute,
+	}.Output(1 << 20)
+	if status != 0 || err != nil || len(out) == 0 {
+		t.Fatalf("got %q, %v, %v", out, status, err)
+	}
+	answered := map[byte]bool{}
+	for rest := string(out[1:]); rest != ""; {
+		var answer string
+		number := rest[0]
+		answer, rest, _ = strings.Cut(rest[1:], "\x00")
+		if answered[number] || answer != "Kfine\n" && answer[0] != 'Z' {
+			t.Errorf("answer to %d: %q", number, answer)
+		}
+		answered[number] = true
+	}
+	if len(answered) != Slots {
+		t.Errorf("%d answers, want %d", len(answered), Slots)
+	}
 }
 
 // self is the test binary under a name that any user may run.
