@@ -6,12 +6,12 @@ import "strings"
 type contents int
 
 const (
-	text             contents = iota // not looked at
-	senders                          // completed
-	returnPath                       // completed; the envelope sender
-	recipients                       // completed; recipients
-	toCc                             // completed; recipients that a follow-up goes to, too
-	resentRecipients                 // completed; recipients of a resent message
+	noAddresses      contents = iota
+	senders                   // completed
+	returnPath                // completed; the envelope sender
+	recipients                // completed; recipients
+	toCc                      // completed; recipients that a follow-up goes to, too
+	resentRecipients          // completed; recipients of a resent message
 )
 
 // fieldType describes a field that has a meaning, qmail-header(5).

@@ -16,7 +16,7 @@ type list struct {
 	// left; with the empty string for <> and for what is no address.
 	found func(address string) error
 
-	bad     bool // a : without its ;, or a ; or > without its partner
+	bad     bool // a : without its ;, a ; before another one's :, or a > without its <
 	open    bool // a < without its >
 	changed bool // an address was completed, or a comma put in
 	err     error
@@ -92,7 +92,7 @@ func parts(value string) (ends []int32, err error) {
 // part reads one part of the list.
 func (l *list) part(toks []token) {
 	l.word = true
-	for i := len(toks) - 1; i >= 0; {
+	for i := len(toks) - 1; i >= 0 && l.err == nil; {
 		i = l.step(toks, i)
 	}
 	l.flush()
@@ -252,7 +252,7 @@ func (l *list) print() {
 
 // spaced reports whether a blank goes between two tokens.
 func spaced(first, second kind) bool {
-	return first == colon || second == left || first.isWord() && second.isWord()
+	return first == colon || first == comma || second == left || first.isWord() && second.isWord()
 }
 
 // appendField writes the field anew, folded behind commas. A line that goes on

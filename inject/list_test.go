@@ -66,6 +66,7 @@ func TestList(t *testing.T) {
 		{"only a route", "@a, <@b:>, b@c.d", "To: @a, <@b: >, b@c.d", []string{"b@c.d", "", ""}},
 		{"only marks", "., @, <.>", "To: ., @, <.>", []string{"", "", ""}},
 		{"route behind a route", "<@a:@b,@c:d@e.f>", "To: <d@e.f>", []string{"d@e.f"}},
+		{"comma within angles", "<a,b>", "To: <a, b@box.dom.example>", []string{"a,b@box.dom.example"}},
 		{"backslash in an atom", `a\ b@c.d, e\f@g.h`, `To: "a b"@c.d, ef@g.h`, []string{"ef@g.h", "a b@c.d"}},
 		{"folded quotes", "\"a\n b\" <c@d.e>", `To: "a b" <c@d.e>`, []string{"c@d.e"}},
 	} {

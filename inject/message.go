@@ -60,7 +60,7 @@ func (m *message) add(field []byte) error {
 	}
 	m.seen[t.name] = true
 	m.resent = m.resent || t.resent()
-	if t.holds != text {
+	if t.holds != noAddresses {
 		var err error
 		if field, err = m.list(t, field, i); err != nil {
 			return err

@@ -53,11 +53,11 @@ func withoutRoute(addr []token) []token {
 		if first < 0 || addr[first].kind != at {
 			return addr
 		}
-		end := find(addr, colon)
-		if end < 0 {
+		mark := find(addr, colon)
+		if mark < 0 {
 			return nil
 		}
-		addr = addr[end+1:]
+		addr = addr[mark+1:]
 	}
 }
 
