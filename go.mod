@@ -3,6 +3,7 @@ module goqmail
 go 1.26.0
 
 require (
+	github.com/emersion/go-message v0.18.2
 	github.com/miekg/dns v1.1.73
 	golang.org/x/sys v0.49.0
 )
