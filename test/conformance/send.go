@@ -41,6 +41,7 @@ type sendRun struct {
 	pipes       [7]pipe // by the number of qmail-send's descriptor
 	send, clean *exec.Cmd
 	wg          sync.WaitGroup
+	spoke       chan struct{} // closed once qmail-send has logged something, or is gone
 
 	mu     sync.Mutex
 	last   time.Time      // when something happened
@@ -52,7 +53,7 @@ type sendRun struct {
 
 func (w *world) runSend(s *RunStep, got *Want) error {
 	w.nameMessages()
-	run := &sendRun{w: w, step: s, got: got, turn: map[string]int{}}
+	run := &sendRun{w: w, step: s, got: got, turn: map[string]int{}, spoke: make(chan struct{})}
 	if err := run.start(); err != nil {
 		return err
 	}
@@ -114,6 +115,10 @@ func (run *sendRun) startBoth() error {
 
 // steps waits until qmail-send is idle and does what the step wants then.
 func (run *sendRun) steps() error {
+	select {
+	case <-run.spoke: // its status, as it starts
+	case <-time.After(run.w.runner.Timeout):
+	}
 	run.settle()
 	for _, step := range run.step.Then {
 		if err := run.w.step(step, run.got, run.send.Process); err != nil {
@@ -185,8 +190,10 @@ func (run *sendRun) readLog() {
 	in := run.pipes[0].r
 	defer in.Close()
 	lines := bufio.NewReader(in)
+	speak := sync.OnceFunc(func() { close(run.spoke) })
 	for {
 		line, err := lines.ReadString('\n')
+		speak()
 		if err != nil {
 			return
 		}
