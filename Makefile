@@ -29,6 +29,12 @@ conformance: go ## judge the programs in BIN (bin/) by the recorded cases
 	@[ $(BIN) != bin ] || $(MAKE) --no-print-directory all
 	@$(cases) -bin $(BIN) test/conformance/cases/*.json
 
+run: all ## the whole system in the foreground, in a home below run/, for you alone
+	@bin/qmail-try -home run/home
+
+bench: all ## measure start-up, memory and local mail, side by side with a Go program that does nothing
+	@go run ./test/bench -bin bin
+
 race: go ## the tests under the race detector
 	@command -v gcc >/dev/null || { echo 'missing: gcc (apt-get install gcc libc6-dev)' >&2; exit 1; }
 	CGO_ENABLED=1 go test -race $(unit) ./...

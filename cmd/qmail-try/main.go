@@ -142,15 +142,15 @@ func startSystem(home privatehome.Home) (*os.Process, error) {
 
 func welcome(h privatehome.Home) string {
 	inject := "QMAILHOME=" + h.Dir + " " + filepath.Join(h.Bin, "qmail-inject")
-	return fmt.Sprintf(`Mail for %[1]s lands in %[2]s/new
-The log of qmail-send follows. Ctrl-C stops everything. To send mail, paste this into another terminal:
+	return fmt.Sprintf(`Mail for %[1]s lands in %[2]s
+The log of qmail-send follows; Ctrl-C stops everything. To send mail, paste into another terminal:
 
 1. to yourself:
-   echo 'Subject: hello' | %[3]s %[1]s && sleep 1 && cat %[2]s/new/*
+   printf 'To: %[1]s\nSubject: hello\n\nHello.\n' | %[3]s; sleep 1; cat %[2]s/new/*
 2. to a user who does not exist, and read the bounce:
-   echo 'Subject: anybody there' | %[3]s -f%[1]s nobody@%[4]s && sleep 1 && grep -h -A9 '^Hi. This is' %[2]s/new/*
+   printf 'To: nobody@%[4]s\nSubject: anybody?\n\nHello?\n' | %[3]s -f%[1]s; sleep 1; grep -h -A9 '^Hi. This is' %[2]s/new/*
 3. to a remote host, which smtp-sink plays:
-   echo 'Subject: far away' | %[3]s friend@elsewhere.test && sleep 1 && cat %[5]s/new/*
+   printf 'To: friend@elsewhere.test\nSubject: far away\n\nHello.\n' | %[3]s; sleep 1; cat %[5]s/new/*
 
 `, h.Address(), h.Mailbox(), inject, privatehome.Me, sinkMailbox(h))
 }

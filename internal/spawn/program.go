@@ -41,15 +41,16 @@ func search(name, path string) string {
 }
 
 // Owners are the users that a message may belong to: qmailq; and in a home of his
-// own the ordinary user who runs the whole system there. A host without qmailq
-// trusts no other user in its place.
+// own the ordinary user who runs the whole system there, and root, who may have
+// queued a message for him: what the system can read there is no secret from him.
+// A host without qmailq trusts no other user in its place.
 func Owners(accounts ids.Files, home string, uid int) func(owner uint32) bool {
 	var trusted []uint32
 	if q, err := accounts.UID("qmailq"); err == nil {
 		trusted = append(trusted, uint32(q))
 	}
 	if uid != 0 && owns(uid, home) {
-		trusted = append(trusted, uint32(uid))
+		trusted = append(trusted, uint32(uid), 0)
 	}
 	return func(owner uint32) bool {
 		for _, u := range trusted {
