@@ -5,8 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"syscall"
 	"time"
+
+	"goqmail/internal/durable"
 )
 
 // Age after which a file of a message that was never queued is garbage: more
@@ -108,6 +109,6 @@ func (q *Queue) cleanPid(now time.Time) {
 // reading counts, as in qmail: it is the file's birth where nobody reads it, and
 // backups that do read it only make the garbage live longer.
 func IsOld(st fs.FileInfo, now time.Time) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && now.Sub(time.Unix(sys.Atim.Sec, sys.Atim.Nsec)) >= Age
+	read, ok := durable.Accessed(st)
+	return ok && now.Sub(read) >= Age
 }

@@ -2,7 +2,6 @@ package durable
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -38,15 +37,6 @@ func (d *Dir) Create(name string, perm fs.FileMode) (File, error) {
 
 func (d *Dir) Open(name string, flag int, perm fs.FileMode) (File, error) {
 	return open(d.path(name), flag|syscall.O_NONBLOCK, perm)
-}
-
-// open keeps a nil *os.File from becoming a File that is not nil.
-func open(path string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(path, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
 }
 
 func (d *Dir) Link(from, to string) error { return os.Link(d.path(from), d.path(to)) }
@@ -86,27 +76,32 @@ func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
 	return os.Chtimes(d.path(name), atime, mtime)
 }
 
-// namesAtOnce bounds how much of a large folder is in memory.
-const namesAtOnce = 1024
+// namesSize bounds how much of a large folder is in memory: about 1,000 names.
+const namesSize = 32 << 10
 
 func (d *Dir) Names(folder string, yield func(string) bool) error {
-	f, err := os.Open(d.path(folder))
+	path := d.path(folder)
+	fd, err := retry(func() (int, error) {
+		return syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	})
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
+	defer syscall.Close(fd)
+	buf := make([]byte, namesSize)
 	for {
-		names, err := f.Readdirnames(namesAtOnce)
+		n, err := retry(func() (int, error) { return syscall.ReadDirent(fd, buf) })
+		if err != nil {
+			return &fs.PathError{Op: "readdir", Path: path, Err: err}
+		}
+		if n <= 0 {
+			return nil
+		}
+		_, _, names := syscall.ParseDirent(buf[:n], -1, nil)
 		for _, name := range names {
 			if !yield(name) {
 				return nil
 			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 }
@@ -178,7 +173,7 @@ func (s *folderSync) serve(r *syncResult) {
 }
 
 func syncPath(path string) error {
-	f, err := os.Open(path)
+	f, err := open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -38,15 +38,16 @@ func (f Files) UID(name string) (int, error) { return number(f.Passwd, name) }
 // GID returns the group id of the group called name.
 func (f Files) GID(name string) (int, error) { return number(f.Group, name) }
 
-// Name returns the first of the given account names whose user id is uid, or "".
+// Name returns which of the given accounts has that user id, or "".
 func (f Files) Name(uid int, among ...string) (string, error) {
-	for _, name := range among {
-		switch id, err := f.UID(name); {
-		case errors.Is(err, ErrUnknown):
-		case err != nil:
-			return "", err
-		case id == uid:
-			return name, nil
+	data, err := os.ReadFile(f.Passwd)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.SplitN(line, ":", 4)
+		if len(fields) == 4 && fields[2] == strconv.Itoa(uid) && slices.Contains(among, fields[0]) {
+			return fields[0], nil
 		}
 	}
 	return "", nil
