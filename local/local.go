@@ -33,6 +33,18 @@
 // that does not end in a newline gets two before the next message. Messages and
 // lines may be of any length.
 //
+// A maildir with a file maildirsize has a quota, as Maildir++ defines it, and what
+// is delivered there has its size in its name. The first line of the file is the
+// quota in bytes (S) and messages (C); 0 or nothing is no limit. Pairs of numbers
+// follow, bytes and messages that came, or with a minus sign went:
+//
+//	100000000S,5000C
+//	48213 17
+//	2113 1
+//	-971 -1
+//
+// A file over 5120 bytes, or of another form, has the maildir counted anew.
+//
 // Errors that come out of this package are of type [fault.Error]: a verdict and
 // the text that the sender of a bounce or the reader of a log is told.
 package local

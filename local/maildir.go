@@ -27,13 +27,13 @@ func (r *run) toMaildir(name string) error {
 	}
 	files, folder := r.place(name)
 	end := r.Host.Now().Add(maildirLimit)
-	m := maildir{files: files, folder: folder, inTime: func() error {
+	m := maildir{files: files, folder: folder, now: r.Host.Now, unique: r.Host.uniqueName, inTime: func() error {
 		if r.Host.Now().After(end) {
 			return errTimeout
 		}
 		return nil
 	}}
-	err := m.deliver(r.Host.uniqueName, func(w io.Writer) error {
+	err := m.deliver(func(w io.Writer) error {
 		if _, err := io.WriteString(w, r.added.returnPath+r.added.deliveredTo); err != nil {
 			return err
 		}
@@ -46,6 +46,8 @@ func (r *run) toMaildir(name string) error {
 type maildir struct {
 	files  durable.FS
 	folder string // its name, and a slash if that is not empty
+	now    func() time.Time
+	unique func() string // makes names that nobody has
 	inTime func() error
 }
 
@@ -56,15 +58,25 @@ type maildir struct {
 //   - rename, new has it, and a reader may take it; a crash may undo the rename;
 //   - sync of new, nothing can.
 //
-// Until then a failure takes the file away again.
-func (m maildir) deliver(unique func() string, write func(io.Writer) error) error {
-	name, f, err := m.create(unique)
+// Until then a failure takes the file away again. Where the maildir has a quota,
+// a message that would exceed it fails, and others have ,S= and their size behind
+// their names.
+func (m maildir) deliver(write func(io.Writer) error) error {
+	name, f, err := m.create()
 	if err != nil {
 		return err
 	}
 	tmp, final := m.folder+"tmp/"+name, m.folder+"new/"+name
-	err = m.fill(f, write)
+	size, err := m.fill(f, write)
+	var counted bool
+	q := quota{m.files, m.root(), m.now, m.unique}
 	if err == nil {
+		counted, err = q.admit(size)
+	}
+	if err == nil {
+		if counted {
+			final += ",S=" + strconv.FormatInt(size, 10)
+		}
 		err = m.files.Rename(tmp, final)
 	}
 	if err != nil {
@@ -75,6 +87,9 @@ func (m maildir) deliver(unique func() string, write func(io.Writer) error) erro
 		m.files.Remove(final) // or the next attempt would add a copy
 		return err
 	}
+	if counted {
+		_ = q.add(usage{size, 1}) // the message is there; a file that lacks it is put right in time
+	}
 	return nil
 }
 
@@ -83,9 +98,9 @@ func (m maildir) deliver(unique func() string, write func(io.Writer) error) erro
 const createTries = 3
 
 // create makes a file in tmp under a name that new and cur do not have either.
-func (m maildir) create(unique func() string) (name string, f durable.File, err error) {
+func (m maildir) create() (name string, f durable.File, err error) {
 	for range createTries {
-		name = unique()
+		name = m.unique()
 		f, err = m.files.Create(m.folder+"tmp/"+name, 0o600)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return name, f, err
@@ -94,10 +109,11 @@ func (m maildir) create(unique func() string) (name string, f durable.File, err 
 	return "", nil, err
 }
 
-// fill writes, syncs and closes the file.
-func (m maildir) fill(f durable.File, write func(io.Writer) error) error {
+// fill writes, syncs and closes the file, and returns its size.
+func (m maildir) fill(f durable.File, write func(io.Writer) error) (size int64, err error) {
 	out := bufio.NewWriterSize(f, bufferSize)
-	err := write(timedWriter{out, m.inTime})
+	timed := &timedWriter{Writer: out, inTime: m.inTime}
+	err = write(timed)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -110,20 +126,23 @@ func (m maildir) fill(f durable.File, write func(io.Writer) error) error {
 	if err == nil {
 		err = m.inTime()
 	}
-	return err
+	return timed.size, err
 }
 
-// timedWriter stops writing when time is over.
+// timedWriter stops writing when time is over, and counts the bytes.
 type timedWriter struct {
 	io.Writer
 	inTime func() error
+	size   int64
 }
 
-func (w timedWriter) Write(p []byte) (int, error) {
+func (w *timedWriter) Write(p []byte) (int, error) {
 	if err := w.inTime(); err != nil {
 		return 0, err
 	}
-	return w.Writer.Write(p)
+	n, err := w.Writer.Write(p)
+	w.size += int64(n)
+	return n, err
 }
 
 // explain turns an error of deliver into what users are told.
@@ -133,6 +152,9 @@ func (m maildir) explain(err error) error {
 	}
 	if _, ok := unreadable(err); ok {
 		return fault.Soft("Unable to read message. (#4.3.0)", err)
+	}
+	if errors.Is(err, errFull) {
+		return errFull
 	}
 	if errors.Is(err, errTimeout) {
 		return fault.Soft("Timeout on maildir delivery. (#4.3.0)", err)
