@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -24,40 +23,17 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/privatehome"
 	"goqmail/internal/smtpsink"
+	"goqmail/internal/testbin"
 )
-
-// built is where the programs were built, if they were.
-var built string
 
 func TestMain(m *testing.M) {
 	if how := os.Getenv(misbehave); how != "" {
 		exitcode.Main(func() int { return behaveBadly(how) })
 	}
 	code := m.Run()
-	if built != "" {
-		os.RemoveAll(built)
-	}
+	testbin.Remove()
 	os.Exit(code)
 }
-
-var programs = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("Q_BIN"); bin != "" {
-		return filepath.Abs(bin)
-	}
-	var err error
-	if built, err = os.MkdirTemp("", "programs"); err != nil {
-		return "", err
-	}
-	if err := os.Chmod(built, 0o755); err != nil {
-		return "", err
-	}
-	build := exec.Command("go", "build", "-o", built+"/", "goqmail/cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return built, nil
-})
 
 // nobody runs the system if root runs the test.
 const nobody = 65534
@@ -80,7 +56,7 @@ type system struct {
 // newSystem makes a home whose programs can be replaced one by one.
 func newSystem(t *testing.T) *system {
 	t.Helper()
-	bin, err := programs()
+	bin, err := testbin.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +122,7 @@ func (s *system) replace(program, script string) {
 // restore puts a program back.
 func (s *system) restore(program string) {
 	s.t.Helper()
-	bin, _ := programs()
+	bin, _ := testbin.Dir()
 	os.Remove(filepath.Join(s.home.Bin, program))
 	s.must(os.Symlink(filepath.Join(bin, program), filepath.Join(s.home.Bin, program)))
 }

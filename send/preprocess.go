@@ -1,0 +1,182 @@
+package send
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+
+	"goqmail/internal/durable"
+	"goqmail/queue"
+)
+
+// preprocessing is the work on one message. Its errors are warnings.
+type preprocessing struct {
+	q      *queue.Queue
+	log    *logger
+	routes *Routes
+	n      queue.Number
+
+	gone  bool // there is no such message
+	todo  durable.File
+	info  *newFile
+	lists [channels]*newFile
+	has   [channels]bool
+}
+
+// newFile is a file of the queue that is being written.
+type newFile struct {
+	name string
+	f    durable.File
+	out  *bufio.Writer
+}
+
+func (p *preprocessing) run() error {
+	defer p.close()
+	size, err := p.open()
+	if err != nil || p.gone {
+		return err
+	}
+	if err := p.removeOld(); err != nil {
+		return err
+	}
+	if p.info, err = p.create(queue.Info); err != nil {
+		return err
+	}
+	p.log.newMessage(p.n)
+	err = queue.ReadTodo(p.todo,
+		func(e queue.Envelope) error { return p.sender(e, size) },
+		p.recipient)
+	var w *writeError
+	switch {
+	case errors.As(err, &w):
+		return err
+	case errors.Is(err, queue.ErrUnknownRecord):
+		return errors.New("unknown record type in " + p.q.Name(queue.Todo, p.n))
+	case err != nil:
+		return errors.New("trouble reading " + p.q.Name(queue.Todo, p.n))
+	}
+	return p.sync()
+}
+
+// open opens the envelope and returns the size of the message.
+func (p *preprocessing) open() (int64, error) {
+	name := p.q.Name(queue.Todo, p.n)
+	var err error
+	p.todo, err = p.q.FS.Open(name, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		p.gone = true // somebody has deleted it
+		return 0, nil
+	}
+	if err != nil {
+		return 0, errors.New("unable to open " + name)
+	}
+	st, err := p.q.FS.Stat(p.q.Name(queue.Mess, p.n))
+	if err != nil {
+		return 0, errors.New("unable to stat " + p.q.Name(queue.Mess, p.n))
+	}
+	return st.Size(), nil
+}
+
+// removeOld removes what a crash in the midst of this left, or brought back.
+func (p *preprocessing) removeOld() error {
+	for _, kind := range []queue.Kind{queue.Local, queue.Remote, queue.Bounce, queue.Info} {
+		if p.q.Remove(kind, p.n) != nil {
+			return errors.New("unable to unlink " + p.q.Name(kind, p.n))
+		}
+	}
+	return nil
+}
+
+func (p *preprocessing) create(kind queue.Kind) (*newFile, error) {
+	name := p.q.Name(kind, p.n)
+	f, err := p.q.FS.Create(name, 0o600)
+	if err != nil {
+		return nil, &writeError{"unable to create " + name}
+	}
+	return &newFile{name, f, bufio.NewWriter(f)}, nil
+}
+
+// writeError is trouble with a file that is being written.
+type writeError struct{ text string }
+
+func (e *writeError) Error() string { return e.text }
+
+func (f *newFile) write(letter byte, value string) error {
+	f.out.WriteByte(letter)
+	f.out.WriteString(value)
+	if f.out.WriteByte(0) != nil {
+		return &writeError{"trouble writing to " + f.name}
+	}
+	return nil
+}
+
+func (p *preprocessing) sender(e queue.Envelope, size int64) error {
+	if err := p.info.write('F', e.Sender); err != nil {
+		return err
+	}
+	p.log.info(p.n, size, e)
+	return nil
+}
+
+func (p *preprocessing) recipient(addr string) error {
+	ch, addr := p.routes.Route(addr)
+	if p.lists[ch] == nil {
+		var err error
+		if p.lists[ch], err = p.create(ch.kind()); err != nil {
+			return err
+		}
+		p.has[ch] = true
+	}
+	return p.lists[ch].write('T', addr)
+}
+
+// sync makes the files durable, and their folders, all at the same time.
+func (p *preprocessing) sync() error {
+	var steps []func() error
+	for _, f := range p.files() {
+		if f.out.Flush() != nil {
+			return errors.New("trouble writing to " + f.name)
+		}
+		steps = append(steps, func() error { return fsync(f.name, f.f.Sync) })
+	}
+	kinds := []queue.Kind{queue.Info}
+	for ch, has := range p.has {
+		if has {
+			kinds = append(kinds, channel(ch).kind())
+		}
+	}
+	for _, kind := range kinds {
+		folder := p.q.Folder(kind, p.n)
+		steps = append(steps, func() error {
+			return fsync(folder, func() error { return p.q.FS.SyncDir(folder) })
+		})
+	}
+	return durable.Together(steps...)
+}
+
+func fsync(name string, sync func() error) error {
+	if sync() != nil {
+		return errors.New("trouble fsyncing " + name)
+	}
+	return nil
+}
+
+func (p *preprocessing) files() []*newFile {
+	var files []*newFile
+	for _, f := range []*newFile{p.info, p.lists[local], p.lists[remote]} {
+		if f != nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+func (p *preprocessing) close() {
+	if p.todo != nil {
+		p.todo.Close()
+	}
+	for _, f := range p.files() {
+		f.f.Close()
+	}
+}
