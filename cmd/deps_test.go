@@ -43,7 +43,15 @@ var (
 // never says for each program what it must not link. The imports of a program
 // are its security statement.
 var never = map[string][]ban{
+	"bouncesaying": {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"condredirect": {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"datemail":     {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"except":       {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"forward":      {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"maildirmake":  {network, programsToo, theQueue, settings, deciding, privileges},
+	"mailsubj":     {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"predate":      {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"preline":      {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"qmail-clean":  {network, programsToo, mailboxes, mail, settings, passwords, deciding, privileges},
 	"qmail-getpw":  {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-inject": {network, programsToo, mailboxes, theQueue, passwords, deciding, privileges, slow},
@@ -58,6 +66,7 @@ var never = map[string][]ban{
 	"qmail-remote": {programsToo, mailboxes, theQueue, passwords, deciding, privileges},
 	"qmail-rspawn": {network, programsToo, mailboxes, mail, theQueue, passwords, deciding, slow},
 	"qmail-send":   {network, programsToo, mailboxes, passwords, privileges, {[]string{"goqmail/users"}, "leaves assignments to qmail-lspawn"}},
+	"qmail-smtpd":  {programsToo, mailboxes, theQueue, passwords, deciding, privileges, {[]string{"goqmail/inject", "net/mail", "mime"}, "parses no mail"}},
 	"qmail-start":  {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding},
 	"qmail-tcpok":  {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
 	"qmail-tcpto":  {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
