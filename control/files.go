@@ -24,10 +24,12 @@ type File struct {
 // Files are all the control files that there are, by name. qmail-control(5) has
 // the same table.
 var Files = []File{
+	{"badmailfrom", List, "", []string{"qmail-smtpd"}, "senders whose mail is refused"},
 	{"bouncefrom", Line, "MAILER-DAEMON", []string{"qmail-send"}, "local part of the sender of bounces"},
 	{"bouncehost", Line, DefaultMe, []string{"qmail-send"}, "host of the sender of bounces"},
 	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
 	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
+	{"databytes", Number, "0", []string{"qmail-smtpd", "qmail-qmtpd"}, "size of the largest message that is taken"},
 	{"defaultdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts without a dot"},
 	{"defaulthost", Line, DefaultMe, []string{"qmail-inject"}, "added to addresses without a host"},
 	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},
@@ -35,13 +37,19 @@ var Files = []File{
 	{"envnoathost", Line, DefaultMe, []string{"qmail-send"}, "host of recipients without one"},
 	{"helohost", Line, DefaultMe, []string{"qmail-remote"}, "name that this host says in HELO"},
 	{"idhost", Line, DefaultMe, []string{"qmail-inject"}, "host in Message-ID"},
+	{"localiphost", Line, DefaultMe, []string{"qmail-smtpd"}, "name for this host's addresses in brackets"},
 	{"locals", List, DefaultMe, []string{"qmail-send"}, "hosts whose mail is delivered here"},
-	{"me", Line, "", []string{"qmail-send", "qmail-inject", "qmail-remote"}, "name of this host, default of others"},
+	{"maxrcpt", Number, "10000", []string{"qmail-smtpd"}, "recipients of a message"},
+	{"me", Line, "", []string{"qmail-send", "qmail-inject", "qmail-remote", "qmail-smtpd"}, "name of this host, default of others"},
+	{"morercpthosts", List, "", []string{"qmail-newmrh"}, "more of rcpthosts"},
 	{"percenthack", List, "", []string{"qmail-send"}, "hosts for which user%host@... is user@host"},
 	{"plusdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts that end in +"},
 	{"queuelifetime", Number, "604800", []string{"qmail-send"}, "seconds that a message is tried for"},
+	{"rcpthosts", List, "", []string{"qmail-smtpd", "qmail-qmtpd"}, "hosts that mail is taken for"},
+	{"smtpgreeting", Line, DefaultMe, []string{"qmail-smtpd"}, "what the server calls itself"},
 	{"smtproutes", List, "", []string{"qmail-remote"}, "relays, by host"},
 	{"timeoutconnect", Number, "60", []string{"qmail-remote"}, "seconds to wait for a connection"},
 	{"timeoutremote", Number, "1200", []string{"qmail-remote"}, "seconds to wait for each answer"},
+	{"timeoutsmtpd", Number, "1200", []string{"qmail-smtpd"}, "seconds to wait for each piece of input"},
 	{"virtualdomains", List, "", []string{"qmail-send"}, "hosts and users whose mail one user gets"},
 }

@@ -1,0 +1,162 @@
+package smtp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// command carries out a command. An error ends the session.
+func (s *session) command(verb, argument string) error {
+	for _, c := range commands {
+		if c.verb == verb {
+			return c.do(s, argument)
+		}
+	}
+	s.say(replyUnknown)
+	return nil
+}
+
+// commands are all that the server knows. No command is refused for its argument
+// alone if qmail-smtpd does not.
+var commands = []struct {
+	verb string
+	do   func(s *session, argument string) error
+}{
+	{"rcpt", (*session).rcpt},
+	{"mail", (*session).from},
+	{"data", (*session).data},
+	{"quit", (*session).quit},
+	{"helo", (*session).heloCommand},
+	{"ehlo", (*session).ehlo},
+	{"rset", (*session).rset},
+	{"help", always(replyHelp)},
+	{"noop", always(replyOK)},
+	{"vrfy", always(replyVerify)},
+}
+
+func always(reply string) func(*session, string) error {
+	return func(s *session, _ string) error {
+		s.say(reply)
+		return nil
+	}
+}
+
+func (s *session) quit(string) error {
+	s.say("221 " + s.set.Greeting)
+	return errQuit
+}
+
+// hello notes what the client calls itself. The Received line has it only if it
+// says something new.
+func (s *session) hello(name string) {
+	s.helo = &name
+	if strings.EqualFold(name, s.set.Peer.Host) {
+		s.helo = nil
+	}
+}
+
+func (s *session) heloCommand(name string) error {
+	s.mail = nil
+	s.hello(name)
+	s.say("250 " + s.set.Greeting)
+	return nil
+}
+
+func (s *session) ehlo(name string) error {
+	s.mail = nil
+	s.hello(name)
+	offers := s.offers()
+	s.say("250-" + s.set.Greeting)
+	for _, offer := range offers[:len(offers)-1] {
+		s.say("250-" + offer)
+	}
+	s.say("250 " + offers[len(offers)-1])
+	return nil
+}
+
+// offers are the extensions that the client may use now, RFC 5321 section 4.1.1.1.
+func (s *session) offers() []string {
+	return []string{
+		"PIPELINING", // RFC 2920
+		"SIZE " + strconv.FormatInt(s.set.Databytes, 10), // RFC 1870; 0: no limit
+		"8BITMIME", // RFC 6152
+	}
+}
+
+func (s *session) rset(string) error {
+	s.mail = nil
+	s.say(replyFlushed)
+	return nil
+}
+
+func (s *session) from(argument string) error {
+	sender, parameters, ok := s.path(argument)
+	switch {
+	case !ok:
+		s.say(replySyntax)
+	case s.announcedTooBig(parameters):
+		s.say(replyTooBig)
+	default:
+		// Compat: a bad sender is told so at RCPT.
+		s.mail = &mail{sender: sender, bad: s.set.isBad(sender)}
+		s.say(replyOK)
+	}
+	return nil
+}
+
+// announcedTooBig reports whether the client says that its message is larger than
+// what is taken, RFC 1870. A size that is no number says nothing.
+func (s *session) announcedTooBig(parameters string) bool {
+	text, ok := parameter(parameters, "SIZE")
+	if !ok || s.set.Databytes == 0 {
+		return false
+	}
+	size, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return len(text) > 19 && strings.Trim(text, "0123456789") == ""
+	}
+	return size > uint64(s.set.Databytes)
+}
+
+func (s *session) rcpt(argument string) error {
+	if s.mail == nil {
+		s.say(replyMailFirst)
+		return nil
+	}
+	to, _, ok := s.path(argument)
+	if !ok || to == "" {
+		s.say(replySyntax)
+		return nil
+	}
+	refusal, err := s.refuses(&to)
+	switch {
+	case err != nil:
+		return s.end(replyControls, err)
+	case refusal != "":
+		s.srv.Log.refused(s, to, refusal)
+		s.say(refusal)
+	default:
+		s.mail.to = append(s.mail.to, to)
+		s.say(replyOK)
+	}
+	return nil
+}
+
+// refuses returns the reply to a recipient that is not taken, or "". A relay
+// client's recipient gets what $RELAYCLIENT adds.
+func (s *session) refuses(to *string) (reply string, err error) {
+	switch {
+	case s.mail.bad:
+		return replyBadSender, nil
+	case len(s.mail.to) >= s.set.MaxTo && s.set.MaxTo > 0:
+		return replyTooManyTo, nil
+	case s.set.MayRelay:
+		*to += s.set.Relay
+		return "", nil
+	}
+	allowed, err := s.set.Hosts.Allowed(*to)
+	if err != nil || allowed {
+		return "", err
+	}
+	return replyNoGateway, nil
+}

@@ -1,0 +1,153 @@
+// Package smtp is the SMTP server of qmail-smtpd(8), RFC 5321.
+//
+// A [Server] is what sessions share; [Server.Serve] is one session, over any
+// connection and with an environment of its own. It keeps little: a message goes
+// to qmail-queue as it comes, and all else has a limit (see the constants below
+// and maxrcpt).
+package smtp
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"goqmail/receive"
+)
+
+// Server is what sessions have in common.
+type Server struct {
+	Control string                       // the folder of control files
+	Queue   receive.Queue                // takes messages
+	Own     func() ([]netip.Addr, error) // addresses of this host
+	Now     func() time.Time
+	Log     *Log // may be nil
+}
+
+// Limits of a session. A client that meets one of the first two is told 421 and
+// may come again.
+const (
+	maxErrors  = 500            // replies 4xx and 5xx since the last message
+	maxSession = 24 * time.Hour // from its beginning
+)
+
+// ErrEnded is wrapped by the error for a session that did not end with QUIT.
+var ErrEnded = errors.New("session ended")
+
+// errQuit ends a session as it should.
+var errQuit = errors.New("quit")
+
+// Serve serves one client. It returns nil after QUIT; otherwise the client went
+// away, or was told why it had to.
+func (srv *Server) Serve(conn net.Conn, env receive.Env) error {
+	wire := receive.NewWire(conn, firstTimeout)
+	wire.End = time.Now().Add(maxSession)
+	s := &session{srv: srv, wire: wire, env: env}
+	err := s.open()
+	if err == nil {
+		defer s.set.Hosts.Close()
+		err = s.commands()
+	}
+	if err == errQuit {
+		err = nil
+	}
+	if flushed := wire.Flush(); err == nil {
+		err = flushed
+	}
+	return err
+}
+
+// firstTimeout goes for replies before the settings are read.
+const firstTimeout = time.Minute
+
+// session is the state of one connection.
+type session struct {
+	srv  *Server
+	wire *receive.Wire
+	env  receive.Env
+	set  *Settings
+	own  []netip.Addr
+
+	helo     *string // what the client calls itself, nil if the peer's name says the same
+	mail     *mail   // nil before MAIL
+	failures int     // since the last message
+}
+
+// mail is a transaction: the envelope so far.
+type mail struct {
+	sender string
+	bad    bool // badmailfrom has the sender
+	to     []string
+}
+
+// open reads the settings and greets.
+func (s *session) open() error {
+	set, err := ReadSettings(s.srv.Control, s.env)
+	if err != nil {
+		return s.end(replyControls, err)
+	}
+	s.set = set
+	if s.own, err = s.srv.Own(); err != nil {
+		set.Hosts.Close()
+		return s.end(replyAddresses, err)
+	}
+	s.wire.Timeout = set.Timeout
+	s.hello(set.Peer.Host)
+	s.say("220 " + set.Greeting + " ESMTP")
+	return nil
+}
+
+// commands serves commands until one ends the session.
+func (s *session) commands() error {
+	for {
+		verb, argument, err := s.wire.Command()
+		switch {
+		case errors.Is(err, receive.ErrLineTooLong):
+			s.say(replyTooLong)
+			err = nil
+		case err != nil:
+			return s.lost(err)
+		default:
+			err = s.command(verb, argument)
+		}
+		if err == nil && s.failures >= maxErrors {
+			err = s.end(replyTooManyErrs, ErrEnded)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// say writes a reply.
+func (s *session) say(reply string) {
+	if reply[0] == '4' || reply[0] == '5' {
+		s.failures++
+	}
+	s.wire.WriteString(reply + "\r\n")
+}
+
+// end writes a last reply; the session is over because of err.
+func (s *session) end(reply string, err error) error {
+	s.say(reply)
+	s.wire.Flush()
+	return errors.Join(ErrEnded, err)
+}
+
+// lost ends a session whose client was not to be read from.
+func (s *session) lost(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(s.wire.End):
+		s.wire.End = time.Time{} // for the last reply
+		return s.end(replyOver, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return s.end(replyTimeout, err)
+	case errors.Is(err, receive.ErrFlood):
+		return s.end(replyTooLong, err)
+	case errors.Is(err, io.EOF):
+		return ErrEnded
+	}
+	return errors.Join(ErrEnded, err)
+}
