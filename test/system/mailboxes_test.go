@@ -60,7 +60,9 @@ func TestSixteenProcesses(t *testing.T) {
 	over := make(chan struct{})
 	var readers sync.WaitGroup
 	var fromMaildir, fromMbox []string
-	readers.Go(func() { fromMaildir = untilOver(over, func() []string { return emptyMaildir(t, s.path("joe/Maildir")) }) })
+	readers.Go(func() {
+		fromMaildir = untilOver(over, func() []string { return emptyMaildir(t, s.path("joe/Maildir")) })
+	})
 	readers.Go(func() { fromMbox = untilOver(over, func() []string { return emptyMbox(t, s.path("joe/Mailbox")) }) })
 	deliveries.Wait()
 	close(over)
