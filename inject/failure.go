@@ -2,6 +2,7 @@ package inject
 
 import (
 	"errors"
+	"strings"
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fault"
@@ -22,6 +23,16 @@ var (
 
 func lineError(line string) error {
 	return &fault.Error{Perm: true, Text: "unable to parse this line:\n" + line, Err: ErrLine}
+}
+
+// listError is told of a field that cannot be parsed, as much of it as helps.
+func listError(field []byte) error {
+	const enough = 500
+	text := strings.TrimRight(string(field[:min(len(field), enough)]), "\n")
+	if len(field) > enough {
+		text += "..."
+	}
+	return &fault.Error{Perm: true, Text: "unable to parse the addresses in this field:\n" + text + "\n", Err: ErrLine}
 }
 
 func addressError(arg string) error {

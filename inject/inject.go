@@ -13,12 +13,14 @@ import (
 // Policy says in what a program differs from qmail-inject, whose own policy is
 // the zero value.
 type Policy struct {
-	// KeepFields lets a field with addresses go out as it came unless one of them
-	// had to be completed. Otherwise all such fields are written anew.
-	KeepFields bool
-	// RefuseBadLists makes it an error if the addresses of a field cannot be
-	// parsed. Otherwise that is one only where they say who the message is from.
-	RefuseBadLists bool
+	// Exact keeps every byte of a field with addresses but for those of an address
+	// that has to be completed, and a comma that is missing. Otherwise such fields
+	// are written anew. A field that says who gets the message is an error if it
+	// cannot be parsed; any other one is then left alone. Recipients and the sender
+	// that are given as arguments are read in the same way, a recipient as a list.
+	// Nobody gets a message twice. Return-Path says nothing, and nothing stands in
+	// for recipients that are not shown.
+	Exact bool
 	// RefuseNobody makes it an error if there is no recipient.
 	RefuseNobody bool
 }
@@ -47,6 +49,7 @@ type Injector struct {
 	idhost   string
 	lists    control.Map // mailing lists the user is on, nil if unknown
 	identity identity
+	senders  control.Map // by control/masquerade
 
 	// What $QMAILINJECT wants.
 	nameComment, verp, perMessage bool
@@ -55,6 +58,8 @@ type Injector struct {
 	sender    string
 	hasSender bool
 	given     []string
+	known     map[string]bool // of given
+	separator string          // of VERP, empty for none
 }
 
 // Queue takes a message, as qq.Message does.
@@ -70,6 +75,9 @@ type Queue interface {
 // not an address as in a header: see [Injector.AddRecipients]. The empty string
 // is the null sender.
 func (in *Injector) SetSender(arg string) error {
+	if in.policy.Exact {
+		return in.setExactSender(arg)
+	}
 	sender, err := in.defaults.argument(arg)
 	if err != nil && arg != "" {
 		return lineError(address.Quote(arg))
@@ -86,6 +94,12 @@ func (in *Injector) AddRecipients(args []string) error {
 		return nil
 	}
 	for _, arg := range args {
+		if in.policy.Exact {
+			if err := in.addExact(arg); err != nil {
+				return err
+			}
+			continue
+		}
 		recipient, err := in.defaults.argument(arg)
 		if err != nil {
 			return addressError(arg)
@@ -149,11 +163,15 @@ func (in *Injector) prepare(r *reader) (*message, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := m.badRecipients(); err != nil {
+		return nil, nil, err
+	}
 	if !m.hasSender {
 		if m.sender, err = in.defaultSender(m.now); err != nil {
 			return nil, nil, err
 		}
 	}
+	m.sender = in.envelopeSender(m.sender)
 	if in.policy.RefuseNobody && len(in.given)+len(m.headerRecipients()) == 0 {
 		return nil, nil, &fault.Error{Perm: true, Text: "no recipients", Err: ErrNobody}
 	}

@@ -16,10 +16,9 @@ type list struct {
 	// left; with the empty string for <> and for what is no address.
 	found func(address string) error
 
-	bad     bool // a : without its ;, a ; before another one's :, or a > without its <
-	open    bool // a < without its >
-	changed bool // an address was completed, or a comma put in
-	err     error
+	bad  bool // a : without its ;, a ; before another one's :, or a > without its <
+	open bool // a < without its >
+	err  error
 
 	group bool    // between a ; and its :
 	word  bool    // a word would continue the address at its right
@@ -202,7 +201,6 @@ func (l *list) flushComma() {
 	if len(l.addr) > 0 {
 		l.address()
 		l.comma()
-		l.changed = true
 	}
 }
 
@@ -217,7 +215,6 @@ func (l *list) address() {
 	if err := l.found(found); l.err == nil {
 		l.err = err
 	}
-	l.changed = l.changed || !slices.Equal(box, l.addr)
 	for i := len(box) - 1; i >= 0; i-- {
 		l.out = append(l.out, box[i])
 	}

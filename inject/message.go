@@ -22,6 +22,10 @@ type message struct {
 	recipients []string // of To, Cc, Bcc, Apparently-To
 	resentTo   []string // of the Resent- fields
 	followups  []string // of To and Cc, if anybody wants to know
+	bad        []byte   // the first recipient field that cannot be parsed
+	badResent  []byte   // the same among Resent- fields
+
+	known, knownResent map[string]bool // of recipients and resentTo
 }
 
 // readHeader reads the header and what there is to learn from it.
@@ -89,17 +93,17 @@ func (m *message) grow(n int) error {
 // list reads a field with addresses, whose colon is at i, and returns it
 // rewritten.
 func (m *message) list(t *fieldType, field []byte, i int) ([]byte, error) {
+	if m.policy.Exact {
+		return m.exactList(t, field, i)
+	}
 	l := list{defaults: &m.defaults, found: m.finder(t)}
 	err := l.parse(string(field[i+1:]))
 	switch {
 	case errors.Is(err, errHeaderTooLong):
 		return nil, err
 	case err == nil && !l.bad && !l.open:
-		if m.policy.KeepFields && !l.changed {
-			return field, nil
-		}
 		return l.appendField(nil, string(fieldName(field[:i]))), nil
-	case m.policy.RefuseBadLists, errors.Is(err, errNUL), t.sender() && (err != nil || l.bad):
+	case errors.Is(err, errNUL), t.sender() && (err != nil || l.bad):
 		return nil, lineError(string(field))
 	}
 	return field, nil // Compat: the addresses found count, the field stays as it is
@@ -123,8 +127,6 @@ func (m *message) finder(t *fieldType) func(string) error {
 		case t.holds == returnPath:
 			m.setSender(address)
 			return nil
-		case address == "" && m.policy.RefuseBadLists:
-			return errNoAddress
 		case address == "":
 			return nil // nobody can be reached there
 		}
@@ -148,7 +150,7 @@ func (m *message) addRecipient(holds contents, address string) error {
 		m.followups = append(m.followups, address)
 	}
 	switch {
-	case !m.fromHeader():
+	case !m.fromHeader() || !m.isNew(holds, address):
 		return nil
 	case holds == resentRecipients:
 		m.resentTo = append(m.resentTo, address)

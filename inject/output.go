@@ -28,7 +28,7 @@ func (m *message) top() ([]byte, error) {
 		}
 		top = append(append(top, prefix...), from...)
 	}
-	if !m.has(prefix+"To") && !m.has(prefix+"Cc") {
+	if !m.policy.Exact && !m.has(prefix+"To") && !m.has(prefix+"Cc") {
 		top = append(top, prefix+"Cc: recipient list not shown: ;\n"...)
 	}
 	if !m.resent {

@@ -54,12 +54,15 @@ func (in *Injector) from() ([]byte, error) {
 	if err != nil {
 		return nil, lineError("From: " + address.QuoteLocal(id.user.text) + "@" + id.host.text + "\n")
 	}
+	if box, err = in.exactFrom(box); err != nil {
+		return nil, err
+	}
 	switch {
 	case !id.name.set:
 	case in.nameComment:
 		box = append(box, token{comment, id.name.text})
 	default:
-		box = append([]token{{quoted, id.name.text}, {kind: left}}, append(box, token{kind: right})...)
+		box = append(append(in.nameTokens(id.name.text), token{kind: left}), append(box, token{kind: right})...)
 	}
 	l := list{defaults: &in.defaults, found: func(string) error { return nil }}
 	l.part(box)

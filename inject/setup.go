@@ -19,12 +19,16 @@ type Setup struct {
 	Getenv func(string) (string, bool) // os.LookupEnv
 	Now    func() time.Time
 	PID    int
+
+	// Host is what the host is called where control/me is not there and the policy
+	// is Exact. Without it, what control files say by default is used.
+	Host func() string
 }
 
 // New reads the control files and the environment. Its errors, like those of the
 // methods, are for [Report].
 func New(s Setup) (*Injector, error) {
-	in := &Injector{policy: s.Policy, now: s.Now, pid: s.PID, limit: MaxHeader, identity: identify(s.Getenv)}
+	in := &Injector{policy: s.Policy, now: s.Now, pid: s.PID, limit: MaxHeader, identity: identify(s.Getenv), known: map[string]bool{}}
 	in.obey(s.Getenv)
 	var err error
 	if in.lists, err = readLists(s.Getenv); err != nil {
@@ -37,8 +41,19 @@ func New(s Setup) (*Injector, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	if err := in.configure(files, s.Getenv); err != nil {
+	me := ""
+	if _, ok := files.Me(); !ok && s.Host != nil && s.Policy.Exact {
+		me = s.Host()
+	}
+	if err := in.configure(&settings{files, s.Getenv, me}); err != nil {
 		return nil, err
+	}
+	if s.Policy.Exact {
+		lines, _, err := files.List("masquerade")
+		if err != nil {
+			return nil, readError(err)
+		}
+		in.senders = control.Pairs(lines)
 	}
 	return in, nil
 }
@@ -70,7 +85,7 @@ func readLists(getenv func(string) (string, bool)) (control.Map, error) {
 
 // configure reads the control files; a variable beats a file, which has to be
 // readable all the same.
-func (in *Injector) configure(files *control.Folder, getenv func(string) (string, bool)) error {
+func (in *Injector) configure(from *settings) error {
 	for _, part := range []struct {
 		name, joint string
 		tokens      *[]token
@@ -79,26 +94,54 @@ func (in *Injector) configure(files *control.Folder, getenv func(string) (string
 		{"defaulthost", "@", &in.defaults.host},
 		{"plusdomain", ".", &in.defaults.plus},
 	} {
-		line, err := setting(files, getenv, part.name)
+		line, err := from.line(part.name)
 		if err != nil {
 			return err
+		}
+		if line == "" && from.host != "" {
+			continue // a host without a domain
 		}
 		if *part.tokens, err = scan(nil, part.joint+line); err != nil {
 			return lineError(part.joint + line)
 		}
 	}
 	var err error
-	in.idhost, err = setting(files, getenv, "idhost")
+	in.idhost, err = from.line("idhost")
 	return err
 }
 
-func setting(files *control.Folder, getenv func(string) (string, bool), name string) (string, error) {
-	line, err := files.Line(name)
-	if err != nil {
+// settings is where the names come from that complete addresses.
+type settings struct {
+	files  *control.Folder
+	getenv func(string) (string, bool)
+	host   string // in place of control/me, if not empty
+}
+
+func (s *settings) line(name string) (string, error) {
+	line, given, err := s.files.Given(name)
+	switch {
+	case err != nil:
 		return "", readError(err)
+	case given:
+	case s.host != "":
+		line = s.byHost(name)
+	default:
+		if line, err = s.files.Line(name); err != nil {
+			return "", readError(err)
+		}
 	}
-	if v, set := getenv("QMAIL" + strings.ToUpper(name)); set {
+	if v, set := s.getenv("QMAIL" + strings.ToUpper(name)); set {
 		line = v
 	}
 	return line, nil
+}
+
+// byHost is a setting that follows from the name of the host: a domain, which may
+// be empty, or the name.
+func (s *settings) byHost(name string) string {
+	if strings.HasSuffix(name, "domain") {
+		_, domain, _ := strings.Cut(s.host, ".")
+		return domain
+	}
+	return s.host
 }
