@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
+
+	"goqmail/internal/durable"
+	"goqmail/internal/fault"
 )
 
 // Table looks names up in a compiled table. *cdb.Reader is one.
@@ -197,4 +201,73 @@ func (x *Expander) include(name string) ([]Target, error) {
 		}
 	}
 	return targets, nil
+}
+
+// Open opens a file of the host for an [Expander].
+func Open(name string) (fs.File, error) {
+	f, err := durable.NewDir("").Open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadForward reads a .forward file, or another of that form. Ok is false, without
+// an error, if there is none.
+func ReadForward(name string) (list []Target, ok bool, err error) {
+	file, err := Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	text, err := readFile(file, MaxFile)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", name, err)
+	}
+	if list, err = ParseList(text); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", name, err)
+	}
+	return list, true, nil
+}
+
+// Lines are the targets as instructions of a .qmail file, dot-qmail(5).
+func (e Expansion) Lines() string {
+	var b strings.Builder
+	for _, t := range e.Targets {
+		if t.Kind != File {
+			b.WriteByte(byte(t.Kind))
+		}
+		b.WriteString(t.Text + "\n")
+	}
+	return b.String()
+}
+
+// String tells what mail would come to, a line each.
+func (e Expansion) String() string {
+	var b strings.Builder
+	for _, t := range e.Targets {
+		b.WriteString(t.String() + "\n")
+	}
+	if e.Self {
+		b.WriteString("self\n")
+	}
+	if e.Owner != "" {
+		b.WriteString("sender " + e.Owner + "\n")
+	}
+	return b.String()
+}
+
+// Fault is what is told of an error of this package. All are temporary but that of
+// a name that leads nowhere: somebody is to put the files right.
+func Fault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrLoop):
+		return &fault.Error{Perm: true, Text: "Sorry, this alias leads to itself and to nobody else. (#5.4.6)", Err: err}
+	}
+	return fault.Soft("Unable to read aliases: "+err.Error()+". (#4.3.5)", err)
 }
