@@ -50,6 +50,7 @@ var never = map[string][]ban{
 	"except":       {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"fastforward":  {network, programsToo, theQueue, settings, passwords, deciding, privileges, slow},
 	"forward":      {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"maildir2mbox": {network, programsToo, theQueue, settings, passwords, deciding, privileges},
 	"maildirmake":  {network, programsToo, theQueue, settings, deciding, privileges},
 	"mailsubj":     {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"newaliases":   {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges},
