@@ -69,7 +69,7 @@ func makeLocks(folder string) error {
 			return err
 		}
 	}
-	return nil
+	return MakeSendFolder(folder)
 }
 
 func writeNew(name string, mode fs.FileMode, size int) error {

@@ -28,6 +28,23 @@
 //
 // local and remote hold records of T, to do, and D, done, at fixed places: a T is
 // overwritten by a D. A record without its NUL at the end of a file is not there.
+// The mtime of the file is when those to do are tried next; if it is more than a
+// year away the message is held ([IsHeld]).
+//
+// Beside these, qmail-send keeps in a folder of its own, which no other qmail looks
+// into:
+//
+//	lock/send/command      socket for qmail-queuectl
+//	lock/send/local/S/N    last reports about the recipients in local/S/N
+//	lock/send/remote/S/N   the same for remote/S/N
+//
+// A report is a record R, with the place of the recipient's record in decimal, a
+// blank, and the report; for example, for the first recipient and the one at 17:
+//
+//	R0 CNAME lookup failed temporarily. (#4.4.3)⏎·R17 Connected to 192.0.2.1 but greeting failed.⏎·
+//
+// A file has up to 1,000 of them, of 500 bytes each. They are not synced, and what
+// cannot be read is not there.
 //
 // # States
 //
