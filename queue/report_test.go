@@ -43,7 +43,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("the file is %q, want %q", data, exampleReports)
 	}
 	if got := q.ReadReports(Remote, 7); got[17] != second[17] || len(got) != 2 {
-		t.Errorf("got %q", got)
+		t.Errorf("got %v", got)
 	}
 	// What says nothing new is not written.
 	long := time.Unix(1, 0)
@@ -57,7 +57,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("the file was written again: %v, %v", st, err)
 	}
 	if got := q.ReadReports(Local, 7); len(got) != 0 {
-		t.Errorf("reports about local recipients: %q", got)
+		t.Errorf("reports about local recipients: %v", got)
 	}
 }
 
