@@ -13,9 +13,13 @@ type defaults struct{ host, domain, plus []token }
 
 // qualify appends to dst the address addr without its route and with a complete
 // host. It reports false if addr is no address but <> or the like; dst then gets
-// it as it is. The special form box@[] is left alone, addresses(5).
+// it as it is. The special form box@[] is left alone, addresses(5). Without any
+// defaults all addresses are left alone.
 func (d *defaults) qualify(dst, addr []token) ([]token, bool) {
 	start := len(dst)
+	if d == nil {
+		return append(dst, addr...), true
+	}
 	if isVERP(addr) {
 		return append(dst, addr...), true
 	}
