@@ -1,0 +1,6 @@
+//go:build !linux
+
+package biff
+
+// Utmp is empty: the file has another form.
+const Utmp = ""
