@@ -14,7 +14,7 @@
 //
 //	8:\n(body)\n,13:a@example.org,17:13:b@example.net,,
 //
-// is answered by 26:Kok 1795284247 qp 12345,.
+// is answered by 23:Kok 1795284247 qp 12345,.
 //
 // What is not a package ends the session ([ErrProtocol]). Addresses are less than
 // 1000 bytes long and have no NUL; a package has at most 100,000 recipients.
