@@ -84,6 +84,7 @@ var never = map[string][]ban{
 	"qreceipt":     {network, programsToo, mailboxes, theQueue, passwords, deciding, privileges, slow},
 	"smtp-sink":    {mailboxes, theQueue, settings, passwords, deciding, privileges},
 	"splogger":     {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges},
+	"tcp-env":      {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges},
 }
 
 // onlyQueue lists what qmail-queue, the set-uid program, may link beside the
