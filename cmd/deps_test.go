@@ -68,6 +68,7 @@ var never = map[string][]ban{
 	"qmail-pop3d":  {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges},
 	"qmail-popup":  {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges},
 	"qmail-pw2u":   {network, programsToo, mailboxes, mail, theQueue},
+	"qmail-qmqpc":  {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear"}},
 	"qmail-qmqpd":  {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear"}},
 	"qmail-qmtpd":  {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear"}},
 	"qmail-qread":  {network, programsToo, mailboxes, mail, passwords, deciding, privileges},

@@ -45,6 +45,7 @@ var Files = []File{
 	{"morercpthosts", List, "", []string{"qmail-newmrh"}, "more of rcpthosts"},
 	{"percenthack", List, "", []string{"qmail-send"}, "hosts for which user%host@... is user@host"},
 	{"plusdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts that end in +"},
+	{"qmqpservers", List, "", []string{"qmail-qmqpc"}, "hosts that queue this host's mail"},
 	{"queuelifetime", Number, "604800", []string{"qmail-send"}, "seconds that a message is tried for"},
 	{"rcpthosts", List, "", []string{"qmail-smtpd", "qmail-qmtpd"}, "hosts that mail is taken for"},
 	{"smtpgreeting", Line, DefaultMe, []string{"qmail-smtpd"}, "what the server calls itself"},
