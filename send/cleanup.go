@@ -16,6 +16,7 @@ func (s *Server) cleanup() {
 			}
 			return !s.isStopping()
 		})
+		s.cleanReports()
 		select {
 		case <-time.After(cleanupEvery):
 		case <-s.stopping:

@@ -24,9 +24,12 @@ type job struct {
 	buffer  []queue.Recipient // to be delivered next
 	ended   bool              // all recipients were read
 	broken  bool              // reading went wrong: what was not read waits
+	stopped bool              // no more deliveries are to begin
 
 	out  int // deliveries under way
 	left int // recipients found to do, less those done
+
+	reports queue.Reports // of deferrals
 }
 
 // How many recipients are read at a time, and when to read more.
@@ -58,7 +61,9 @@ func (q *jobQueue) pop() *job {
 
 // openJob begins a job for a message that is due.
 func (s *Server) openJob(l *lane, n queue.Number) {
-	j := &job{m: s.use(n), lane: l, reading: true}
+	m := s.use(n)
+	j := &job{m: m, lane: l, reading: true, stopped: len(m.orders) > 0}
+	m.jobs[l.ch] = j
 	l.opening++
 	now := s.now()
 	lifetime := s.config.Load().Lifetime
@@ -137,6 +142,9 @@ func (s *Server) recipientsRead(j *job, batch []queue.Recipient, err error) {
 		j.broken = true
 	}
 	j.left += len(batch)
+	if j.stopped {
+		batch, j.broken = nil, true
+	}
 	idle := len(j.buffer) == 0
 	j.buffer = append(j.buffer, batch...)
 	if idle && len(j.buffer) > 0 {
@@ -155,7 +163,7 @@ func (s *Server) notOpened(j *job, failed *openError) {
 		s.log.warning("trouble opening ", failed.name, "; will try again later")
 		j.lane.waiting.push(entry{s.now().Add(troublePause).Unix(), j.m.n, true})
 	}
-	s.release(j.m)
+	s.releaseJob(j)
 }
 
 // fill begins as many deliveries on a channel as there are places, and sees to it
@@ -163,6 +171,9 @@ func (s *Server) notOpened(j *job, failed *openError) {
 func (s *Server) fill(l *lane) {
 	for l.open() && l.ready.len() > 0 {
 		j := l.ready.pop()
+		if len(j.buffer) == 0 { // stopped
+			continue
+		}
 		r := j.buffer[0]
 		j.buffer = j.buffer[1:]
 		s.startDelivery(j, r)
@@ -240,6 +251,8 @@ func (s *Server) report(l *lane, place byte, text string) {
 		s.done(j, d.recipient, "")
 	case 'D':
 		s.done(j, d.recipient, bounce.Paragraph(s.config.Load().Routes.Strip(d.recipient.Address), text))
+	default:
+		j.keepReport(d.recipient, text)
 	}
 	s.closeJob(j)
 }
@@ -266,20 +279,31 @@ func (s *Server) closeJob(j *job) {
 	if j.reading || j.out > 0 || len(j.buffer) > 0 || !(j.ended || j.broken) {
 		return
 	}
+	if r := j.reader; r != nil { // it was stopped half way
+		s.do(j.m, func() { r.Close() })
+	}
 	if j.ended && j.left == 0 {
 		s.endChannel(j)
 	} else {
 		s.putBack(j)
 	}
+	s.releaseJob(j)
+}
+
+func (s *Server) releaseJob(j *job) {
+	j.m.jobs[j.lane.ch] = nil
 	s.release(j.m)
 }
 
 // putBack lets a message wait for its next try, which is also written down as the
 // time of its recipient file, for the next qmail-send.
 func (s *Server) putBack(j *job) {
-	n, kind, retry := j.m.n, j.lane.ch.kind(), j.retry
+	n, kind, retry, reports := j.m.n, j.lane.ch.kind(), j.retry, j.reports
 	j.lane.waiting.push(entry{due: retry.Unix(), n: n})
-	s.do(j.m, func() { s.saveTime(kind, n, retry) })
+	s.do(j.m, func() {
+		s.saveTime(kind, n, retry)
+		s.saveReports(kind, n, reports)
+	})
 }
 
 func (s *Server) saveTime(kind queue.Kind, n queue.Number, due time.Time) {
@@ -294,6 +318,7 @@ func (s *Server) saveTime(kind queue.Kind, n queue.Number, due time.Time) {
 func (s *Server) endChannel(j *job) {
 	l, m, kind := j.lane, j.m, j.lane.ch.kind()
 	s.do(m, func() {
+		s.q.Remove(queue.ReportsOf(kind), m.n)
 		if err := s.q.Remove(kind, m.n); err != nil {
 			s.log.warning("unable to unlink ", s.q.Name(kind, m.n), "; will try again later")
 			s.post(func() {

@@ -7,8 +7,10 @@ import "goqmail/queue"
 // different messages beside each other: so the reports about a message go into
 // its bounce in their order, and no file goes while another step needs it.
 type message struct {
-	n     queue.Number
-	users int // jobs, and ends under way
+	n      queue.Number
+	users  int // jobs, ends and orders under way
+	jobs   [channels]*job
+	orders []*order // what to do once nothing else is done
 
 	steps   []func()
 	running bool
@@ -36,6 +38,7 @@ func (s *Server) release(m *message) {
 func (s *Server) forget(m *message) {
 	if m.users == 0 && !m.running && len(m.steps) == 0 {
 		delete(s.active, m.n)
+		s.nextOrder(m)
 	}
 }
 

@@ -85,6 +85,8 @@ func (p *preprocessing) removeOld() error {
 			return errors.New("unable to unlink " + p.q.Name(kind, p.n))
 		}
 	}
+	p.q.Remove(queue.LocalReports, p.n)
+	p.q.Remove(queue.RemoteReports, p.n)
 	return nil
 }
 

@@ -42,6 +42,8 @@ type entry struct {
 	unsaved bool // the time of the recipient file is not due
 }
 
+func (e entry) held(now time.Time) bool { return queue.IsHeld(time.Unix(e.due, 0), now) }
+
 // entries is a heap: the entry that is due first is at 0.
 type entries []entry
 
@@ -99,9 +101,11 @@ func (h *entries) popDue(now time.Time) (entry, bool) {
 	return h.pop(), true
 }
 
-// allDue makes everything due now.
+// allDue makes everything due now but what is held, which is last in the heap anyway.
 func (h entries) allDue(now time.Time) {
 	for i := range h {
-		h[i].due, h[i].unsaved = now.Unix(), true
+		if !h[i].held(now) {
+			h[i].due, h[i].unsaved = now.Unix(), true
+		}
 	}
 }

@@ -35,6 +35,7 @@ type Server struct {
 	now     func() time.Time
 	submit  qq.Queue
 	config  atomic.Pointer[Config]
+	eras    eras
 	cleaner *cleaner
 	intake  *intake
 
@@ -105,6 +106,7 @@ func Start(o Options) (*Server, error) {
 		scanning: true,
 	}
 	s.config.Store(config)
+	s.eras.begin(s.now(), &config.Routes)
 	if err := s.meetSpawners(); err != nil {
 		lock.Close()
 		return nil, err
@@ -147,6 +149,7 @@ func (s *Server) Run() {
 	}
 	go s.scan()
 	go s.cleanup()
+	go s.listenForCommands()
 	go s.intake.watchTodo()
 	go s.intake.listen(filepath.Join(s.home, "queue"))
 	go func() {
@@ -308,6 +311,7 @@ func (s *Server) Reload() {
 			return
 		}
 		s.config.Store(config)
+		s.eras.begin(s.now(), &config.Routes)
 		s.setLimits()
 		s.log.print(s.status())
 	})

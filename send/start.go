@@ -94,23 +94,30 @@ func (s *Server) take(batch []found) {
 		if s.intake.knows(f.n) {
 			continue
 		}
-		if f.err != "" {
-			s.log.warning("unable to stat ", f.err, "; will try again later")
-			s.unknown.push(entry{due: s.now().Add(troublePause).Unix(), n: f.n})
-			continue
-		}
-		for ch, l := range s.lanes {
-			if f.has[ch] {
-				e := entry{due: f.due[ch], n: f.n}
-				if s.alarmed {
-					e.due, e.unsaved = s.now().Unix(), true
-				}
-				l.waiting.push(e)
+		s.wait(f)
+	}
+}
+
+// wait lets a message wait for what its files say is next. One that could not be
+// looked at is looked at again.
+func (s *Server) wait(f found) {
+	if f.err != "" {
+		s.log.warning("unable to stat ", f.err, "; will try again later")
+		s.unknown.push(entry{due: s.now().Add(troublePause).Unix(), n: f.n})
+		return
+	}
+	now := s.now()
+	for ch, l := range s.lanes {
+		if f.has[ch] {
+			e := entry{due: f.due[ch], n: f.n}
+			if s.alarmed && !e.held(now) {
+				e.due, e.unsaved = now.Unix(), true
 			}
+			l.waiting.push(e)
 		}
-		if !f.has[local] && !f.has[remote] {
-			s.ending.push(entry{due: s.now().Unix(), n: f.n})
-		}
+	}
+	if !f.has[local] && !f.has[remote] {
+		s.ending.push(entry{due: now.Unix(), n: f.n})
 	}
 }
 

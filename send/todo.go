@@ -22,6 +22,7 @@ type intake struct {
 
 	mu    sync.Mutex
 	busy  map[queue.Number]bool  // under way
+	lent  map[queue.Number]int   // not to be begun
 	known map[queue.Number]bool  // since the start, while the queue is being read
 	later map[queue.Number]delay // failed
 }
@@ -46,6 +47,7 @@ func newIntake(s *Server) *intake {
 		wake:   make(chan struct{}, 1),
 		places: make(chan struct{}, preprocessAtOnce),
 		busy:   map[queue.Number]bool{},
+		lent:   map[queue.Number]int{},
 		known:  map[queue.Number]bool{},
 		later:  map[queue.Number]delay{},
 	}
@@ -122,7 +124,7 @@ func (in *intake) scan() {
 func (in *intake) claim(n queue.Number) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.busy[n] || in.s.now().Before(in.later[n].until) {
+	if in.busy[n] || in.lent[n] > 0 || in.s.now().Before(in.later[n].until) {
 		return false
 	}
 	in.busy[n] = true
@@ -158,10 +160,10 @@ func (in *intake) preprocess(n queue.Number) {
 	case !p.gone && !s.clean("todo/"+n.String()):
 		err = errRefused
 	}
-	in.unclaim(n, err == nil)
 	if err == nil && !p.gone {
 		s.post(func() { s.schedule(n, p.has) })
 	}
+	in.unclaim(n, err == nil) // last, see borrow
 }
 
 // watchTodo pulls when the folder has changed although nobody has pulled the
