@@ -27,6 +27,7 @@ var Files = []File{
 	{"badmailfrom", List, "", []string{"qmail-smtpd"}, "senders whose mail is refused"},
 	{"bouncefrom", Line, "MAILER-DAEMON", []string{"qmail-send"}, "local part of the sender of bounces"},
 	{"bouncehost", Line, DefaultMe, []string{"qmail-send"}, "host of the sender of bounces"},
+	{"concurrencydestination", Number, "0", []string{"qmail-send"}, "remote deliveries at a time to one host; 0: three quarters of all"},
 	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
 	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
 	{"databytes", Number, "0", []string{"qmail-smtpd", "qmail-qmtpd"}, "size of the largest message that is taken"},

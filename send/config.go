@@ -12,6 +12,10 @@ type Config struct {
 	Lifetime    time.Duration // how long a message is tried for
 	Concurrency [channels]int // deliveries at a time, by channel
 
+	// PerDestination is deliveries at a time to one remote host; 0 if the control
+	// files do not say.
+	PerDestination int
+
 	Routes Routes
 
 	BounceFrom, BounceHost string // author of bounces
@@ -35,8 +39,9 @@ func LoadConfig(folder string) (*Config, error) {
 	}
 	l := &loader{files: files}
 	c := &Config{
-		Lifetime:    time.Duration(l.number("queuelifetime")) * time.Second,
-		Concurrency: [channels]int{local: l.number("concurrencylocal"), remote: l.number("concurrencyremote")},
+		Lifetime:       time.Duration(l.number("queuelifetime")) * time.Second,
+		Concurrency:    [channels]int{local: l.number("concurrencylocal"), remote: l.number("concurrencyremote")},
+		PerDestination: l.number("concurrencydestination"),
 		Routes: Routes{
 			EnvNoAtHost: l.line("envnoathost"),
 			PercentHack: control.Set(l.list("percenthack")),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"goqmail/bounce"
@@ -170,19 +171,7 @@ func (s *Server) notOpened(j *job, failed *openError) {
 // that there will be recipients for places to come.
 func (s *Server) fill(l *lane) {
 	for l.open() && l.ready.len() > 0 {
-		j := l.ready.pop()
-		if len(j.buffer) == 0 { // stopped
-			continue
-		}
-		r := j.buffer[0]
-		j.buffer = j.buffer[1:]
-		s.startDelivery(j, r)
-		if len(j.buffer) > 0 {
-			l.ready.push(j)
-		}
-		if len(j.buffer) < readMore {
-			s.readMore(j)
-		}
+		s.deliverNext(l, l.ready.pop())
 	}
 	if l.dead {
 		return
@@ -195,6 +184,37 @@ func (s *Server) fill(l *lane) {
 		}
 		s.openJob(l, e.n)
 	}
+}
+
+// deliverNext begins a delivery of a job to the first of its recipients whose
+// destination has a place, or lets the job wait for one.
+func (s *Server) deliverNext(l *lane, j *job) {
+	if len(j.buffer) == 0 { // stopped
+		return
+	}
+	for i, r := range j.buffer {
+		if to := l.destinations.of(r.Address); l.destinations.mayUse(to) {
+			j.buffer = slices.Delete(j.buffer, i, i+1)
+			s.startDelivery(j, r, to)
+			if len(j.buffer) > 0 {
+				l.ready.push(j)
+			}
+			if len(j.buffer) < readMore {
+				s.readMore(j)
+			}
+			return
+		}
+	}
+	if !l.destinations.park(l.destinations.of(j.buffer[0].Address), j) {
+		s.sendBack(l, j)
+	}
+}
+
+// sendBack ends a job before its time, so that it need not be kept in mind.
+func (s *Server) sendBack(l *lane, j *job) {
+	j.buffer, j.broken = nil, true
+	j.retry = s.now().Add(parkedPause)
+	s.closeJob(j)
 }
 
 // prefetch is how many jobs more than there are places are kept ready, so that a
@@ -212,14 +232,13 @@ func (s *Server) readMore(j *job) {
 	})
 }
 
-func (s *Server) startDelivery(j *job, r queue.Recipient) {
+func (s *Server) startDelivery(j *job, r queue.Recipient, to *destination) {
 	l := j.lane
-	place := l.free()
 	s.deliveries++
-	l.places[place] = &delivery{id: s.deliveries, job: j, recipient: r}
-	l.used++
+	place := l.take(&delivery{id: s.deliveries, job: j, recipient: r, to: to, began: s.now().Unix()})
+	l.destinations.begin(to)
 	j.out++
-	l.requests <- request(place, s.q.SplitName(j.m.n), j.sender, r.Address)
+	l.requests <- l.wire.request(place, s.q.SplitName(j.m.n), j.sender, r.Address)
 	s.log.print(startingLine(s.deliveries, j.m.n, l.ch, r.Address), s.status())
 }
 
@@ -228,19 +247,21 @@ func (s *Server) startDelivery(j *job, r queue.Recipient) {
 const tooLong = "I'm not going to try again; this message has been in the queue too long.\n"
 
 // report takes note of what became of a delivery.
-func (s *Server) report(l *lane, place byte, text string) {
-	d := l.places[place]
+func (s *Server) report(l *lane, place int, text string) {
+	d := l.give(place)
 	if d == nil {
 		s.log.warning("internal error: delivery report out of range")
 		return
 	}
-	l.places[place] = nil
-	l.used--
 	j := d.job
 	j.out--
 	var verdict byte
 	if text != "" {
 		verdict, text = text[0], text[1:]
+	}
+	deferred := verdict != 'K' && verdict != 'D'
+	for _, waiting := range l.destinations.end(d.to, deferred, time.Duration(s.now().Unix()-d.began)*time.Second) {
+		l.ready.push(waiting)
 	}
 	if verdict == 'Z' && j.dying {
 		verdict, text = 'D', text+tooLong
@@ -279,7 +300,7 @@ func (s *Server) closeJob(j *job) {
 	if j.reading || j.out > 0 || len(j.buffer) > 0 || !(j.ended || j.broken) {
 		return
 	}
-	if r := j.reader; r != nil { // it was stopped half way
+	if r := j.reader; r != nil { // it was sent back half way
 		s.do(j.m, func() { r.Close() })
 	}
 	if j.ended && j.left == 0 {

@@ -118,11 +118,11 @@ func Start(o Options) (*Server, error) {
 
 func (s *Server) meetSpawners() error {
 	for ch := range channels {
-		announced, err := s.spawners[ch].readPlaces()
+		places, wide, err := s.spawners[ch].readPlaces()
 		if err != nil {
 			return errors.New("hath the daemon spawn no fire?")
 		}
-		s.lanes[ch] = &lane{ch: channel(ch), announced: announced, requests: make(chan []byte, maxPlaces)}
+		s.lanes[ch] = newLane(channel(ch), places, wide)
 	}
 	s.setLimits()
 	return nil
@@ -133,6 +133,7 @@ func (s *Server) meetSpawners() error {
 func (s *Server) setLimits() {
 	for ch, l := range s.lanes {
 		l.limit = min(s.config.Load().Concurrency[ch], l.announced)
+		l.destinations.limit = s.config.Load().PerDestination
 	}
 }
 
@@ -144,7 +145,7 @@ func (s *Server) Run() {
 	s.log.print(s.status())
 	for ch, l := range s.lanes {
 		go l.run(s.spawners[ch],
-			func(place byte, text string) { s.post(func() { s.report(l, place, text) }) },
+			func(place int, text string) { s.post(func() { s.report(l, place, text) }) },
 			func() { s.post(func() { s.spawnerDied(l) }) })
 	}
 	go s.scan()

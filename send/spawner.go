@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 
 	"goqmail/bounce"
-	"goqmail/queue"
 )
 
 // Spawner is the pair of pipes to qmail-lspawn or qmail-rspawn, or to another
@@ -14,36 +15,98 @@ import (
 // the message's name below mess, the envelope sender and the recipient, the latter
 // three ended by NULs; the answer is the number, the report and a NUL, in any
 // order. The first byte of all is how many deliveries it takes at a time.
+//
+// Numbers are single bytes, unless that first byte is [wideSlots]: then qmail-send
+// first asks for a delivery that no other spawner takes, with that number and the
+// message [wideName]. One of ours answers that it takes more, and from then on
+// numbers have two bytes, the higher one first. All others refuse, and nothing
+// changes.
 type Spawner struct {
 	To   io.Writer
 	From io.Reader
 }
 
+const (
+	wideSlots = 255
+	wideName  = "wide"
+	// maxWide is how many deliveries a channel can have under way at the most.
+	maxWide = 1 << 16
+)
+
 // maxReport is how many bytes of a report are kept: its letter and 9,998 more.
 // The rest is lost.
 const maxReport = 9999
 
-// maxPlaces is how many deliveries a channel can have under way: their numbers
-// are single bytes.
-const maxPlaces = 256
-
 // errNoSpawner means that there is nobody at the other end.
 var errNoSpawner = errors.New("no spawner")
 
-// readPlaces reads how many deliveries a spawner takes.
-func (s Spawner) readPlaces() (int, error) {
+// readPlaces reads how many deliveries a spawner takes, and agrees with one of
+// ours on more than a byte can say.
+func (s Spawner) readPlaces() (places int, wide bool, err error) {
 	var b [1]byte
 	if _, err := io.ReadFull(s.From, b[:]); err != nil {
-		return 0, errNoSpawner
+		return 0, false, errNoSpawner
 	}
-	return int(b[0]), nil
+	if b[0] != wideSlots {
+		return int(b[0]), false, nil
+	}
+	if _, err := s.To.Write(append([]byte{wideSlots}, wideName+"\x00\x00\x00"...)); err != nil {
+		return 0, false, errNoSpawner
+	}
+	text, err := s.readHello()
+	if err != nil {
+		return 0, false, errNoSpawner
+	}
+	if more, ok := strings.CutPrefix(text, "K"+wideName+" "); ok {
+		if n, err := strconv.Atoi(strings.TrimSpace(more)); err == nil && n > wideSlots {
+			return min(n, maxWide), true, nil
+		}
+	}
+	return wideSlots, false, nil
+}
+
+// readHello reads the answer byte by byte, so that nothing that comes after it is
+// lost.
+func (s Spawner) readHello() (string, error) {
+	var text []byte
+	for b := make([]byte, 1); len(text) <= maxReport; {
+		if _, err := io.ReadFull(s.From, b); err != nil {
+			return "", err
+		}
+		if b[0] == 0 && len(text) > 0 {
+			return string(text[1:]), nil
+		}
+		text = append(text, b[0])
+	}
+	return "", errNoSpawner
+}
+
+// wire is the form of numbers on the pipes to a spawner.
+type wire struct{ wide bool }
+
+func (w wire) appendNumber(b []byte, n int) []byte {
+	if w.wide {
+		b = append(b, byte(n>>8))
+	}
+	return append(b, byte(n))
+}
+
+func (w wire) readNumber(in *bufio.Reader) (int, error) {
+	high := byte(0)
+	if w.wide {
+		var err error
+		if high, err = in.ReadByte(); err != nil {
+			return 0, err
+		}
+	}
+	low, err := in.ReadByte()
+	return int(high)<<8 | int(low), err
 }
 
 // request is what a spawner is asked for one delivery.
-func request(place byte, name, sender, recipient string) []byte {
+func (w wire) request(place int, name, sender, recipient string) []byte {
 	sender = bounce.Sender(sender, recipient)
-	b := make([]byte, 0, 4+len(name)+len(sender)+len(recipient))
-	b = append(b, place)
+	b := w.appendNumber(make([]byte, 0, 5+len(name)+len(sender)+len(recipient)), place)
 	for _, field := range []string{name, sender, recipient} {
 		b = append(b, field...)
 		b = append(b, 0)
@@ -52,10 +115,10 @@ func request(place byte, name, sender, recipient string) []byte {
 }
 
 // readReports calls report with each answer of a spawner, until there are no more.
-func readReports(from io.Reader, report func(place byte, text string)) {
+func (w wire) readReports(from io.Reader, report func(place int, text string)) {
 	in := bufio.NewReader(from)
 	for {
-		place, err := in.ReadByte()
+		place, err := w.readNumber(in)
 		if err != nil {
 			return
 		}
@@ -83,60 +146,4 @@ func readReport(in *bufio.Reader) (string, error) {
 			return "", err
 		}
 	}
-}
-
-// delivery is one recipient in a spawner's hands.
-type delivery struct {
-	id        uint64 // in the log
-	job       *job
-	recipient queue.Recipient
-}
-
-// lane is the state of one channel.
-type lane struct {
-	ch        channel
-	announced int // what the spawner takes at a time
-	limit     int // deliveries at a time
-	used      int // deliveries under way
-	dead      bool
-
-	waiting entries // messages with recipients on this channel
-	ready   jobQueue
-	opening int // jobs whose first recipients are being read
-
-	places   [maxPlaces]*delivery
-	requests chan []byte // never full: it holds one for each place
-}
-
-// free returns a place without a delivery; there must be one.
-func (l *lane) free() byte {
-	for i, d := range l.places {
-		if d == nil {
-			return byte(i)
-		}
-	}
-	return 0
-}
-
-// open reports whether another delivery may begin.
-func (l *lane) open() bool { return !l.dead && l.used < l.limit }
-
-// run writes to and reads from a spawner until it goes away, and then calls died.
-func (l *lane) run(s Spawner, report func(byte, string), died func()) {
-	gone := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case r := <-l.requests:
-				if _, err := s.To.Write(r); err != nil {
-					return // the reader will notice
-				}
-			case <-gone:
-				return
-			}
-		}
-	}()
-	readReports(s.From, report)
-	close(gone)
-	died()
 }

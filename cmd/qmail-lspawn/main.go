@@ -31,6 +31,8 @@ func run() int {
 	if len(os.Args) < 2 {
 		return exitcode.Hard
 	}
+	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
+	os.Unsetenv(spawn.SlotsVariable) // it is not for the programs that this one starts
 	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
@@ -50,7 +52,7 @@ func run() int {
 		},
 		UID: uint32(uid),
 	}
-	server := spawn.Server{Slots: spawn.Slots, Messages: "queue/mess", Trusted: spawn.Owners(ids.System, dir, uid), Deliver: local.Deliver}
+	server := spawn.Server{Slots: slots, Messages: "queue/mess", Trusted: spawn.Owners(ids.System, dir, uid), Deliver: local.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

@@ -23,6 +23,8 @@ func run() int {
 	if err != nil || os.Chdir(filepath.Join(dir, "queue/mess")) != nil {
 		return exitcode.Soft
 	}
+	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
+	os.Unsetenv(spawn.SlotsVariable) // it is not for the programs that this one starts
 	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
@@ -32,7 +34,7 @@ func run() int {
 		Program: spawn.InPlaceOf(usual, os.Getenv("QMAILREMOTE"), os.Getenv("PATH")),
 		Env:     os.Environ(),
 	}
-	server := spawn.Server{Slots: spawn.Slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
+	server := spawn.Server{Slots: slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

@@ -3,6 +3,7 @@ package spawn
 import (
 	"bufio"
 	"io"
+	"strconv"
 	"sync"
 
 	"goqmail/internal/report"
@@ -21,13 +22,28 @@ type command struct {
 	tooLong   bool // a field is longer than [MaxField]; the fields are cut
 }
 
+// Numbers that qmail-send of this system agrees on with a spawner that announces
+// [WideSlots]: it sends a command with that number, which nobody else would, and
+// the message WideName; the answer is K, the name, a blank and how many deliveries
+// are taken. From then on numbers have two bytes, the higher one first, in
+// commands and in answers.
+const (
+	WideSlots = 255
+	WideName  = "wide"
+)
+
+// isHello reports whether a command asks for wide numbers.
+func (c command) isHello() bool { return c.number == WideSlots && c.message == WideName }
+
 // commandReader reads commands.
 type commandReader struct {
-	in *bufio.Reader
+	in      *bufio.Reader
+	mayWide bool // a hello is obeyed
+	wide    bool
 }
 
-func newCommandReader(in io.Reader) *commandReader {
-	return &commandReader{bufio.NewReaderSize(in, MaxField)}
+func newCommandReader(in io.Reader, mayWide bool) *commandReader {
+	return &commandReader{in: bufio.NewReaderSize(in, MaxField), mayWide: mayWide}
 }
 
 // next returns the next command, or io.EOF or another error if there is none
@@ -41,12 +57,21 @@ func (r *commandReader) next() (c command, err error) {
 			return command{}, err
 		}
 	}
+	// Here and not where commands are obeyed, since the next one is wide.
+	r.wide = r.wide || (r.mayWide && c.isHello())
 	return c, nil
 }
 
 func (r *commandReader) number() (int, error) {
-	b, err := r.in.ReadByte()
-	return int(b), err
+	high := byte(0)
+	if r.wide {
+		var err error
+		if high, err = r.in.ReadByte(); err != nil {
+			return 0, err
+		}
+	}
+	low, err := r.in.ReadByte()
+	return int(high)<<8 | int(low), err
 }
 
 // field reads up to a NUL. Of what is too long it keeps the beginning.
@@ -70,22 +95,35 @@ func (r *commandReader) field(field *string, tooLong *bool) error {
 // nothing more.
 type answerWriter struct {
 	mu     sync.Mutex
+	wide   bool
 	out    io.Writer
 	err    error
 	failed chan struct{} // closed at the first error
 }
 
 func (w *answerWriter) answer(number int, r report.Report) {
-	w.write(appendAnswer(nil, number, r))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.write(appendAnswer(nil, number, w.wide, r))
 }
 
-func appendAnswer(b []byte, number int, r report.Report) []byte {
+// agree answers a hello; the answers after it are wide.
+func (w *answerWriter) agree(slots int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.write(appendAnswer(nil, WideSlots, false, report.K(WideName+" "+strconv.Itoa(slots)+"\n")))
+	w.wide = true
+}
+
+func appendAnswer(b []byte, number int, wide bool, r report.Report) []byte {
+	if wide {
+		b = append(b, byte(number>>8))
+	}
 	return append(r.Append(append(b, byte(number))), 0)
 }
 
+// write is called with mu locked.
 func (w *answerWriter) write(b []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.err != nil {
 		return
 	}

@@ -27,15 +27,15 @@
 // cannot be had are answered at once. At the end of its input a spawner finishes
 // what is under way; a command that is not whole then is forgotten.
 //
-// The number's width and the way a delivery is done are each in one place
-// (appendAnswer and commandReader.number; [Server.Deliver]), so that two programs
-// of this system may agree on wider numbers and on programs that stay.
+// With qmail-send of this system a spawner may agree on numbers of two bytes, see
+// [WideSlots]. The way a delivery is done is in one place, [Server.Deliver].
 package spawn
 
 import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,6 +46,19 @@ import (
 // Slots is how many deliveries a spawner does at a time unless told otherwise:
 // qmail's conf-spawn.
 const Slots = 120
+
+// SlotsVariable is the environment variable by which qmail-start tells the spawners
+// how many deliveries to take at a time, since it knows qmail-send as one that
+// agrees on wide numbers.
+const SlotsVariable = "QMAILSLOTS"
+
+// SlotsFor reads the value of [SlotsVariable].
+func SlotsFor(value string) int {
+	if n, err := strconv.Atoi(value); err == nil && n > 0 && n <= 1<<16 {
+		return n
+	}
+	return Slots
+}
 
 // Delivery is one message to one recipient.
 type Delivery struct {
@@ -58,7 +71,7 @@ type Delivery struct {
 
 // Server reads commands and answers them.
 type Server struct {
-	Slots    int                   // deliveries at a time, up to 255
+	Slots    int                   // deliveries at a time; of more than 254 by wide numbers only
 	Messages string                // the folder queue/mess
 	Trusted  func(uid uint32) bool // whether a message may belong to that user
 	// Deliver does one delivery and returns its outcome. It is called by
@@ -75,12 +88,12 @@ type Server struct {
 func (s *Server) Serve(in io.Reader, out io.Writer) error {
 	s.busy = make([]bool, s.Slots)
 	answers := &answerWriter{out: out, failed: make(chan struct{})}
-	answers.write([]byte{byte(s.Slots)})
+	answers.write([]byte{byte(min(s.Slots, WideSlots))})
 	commands := make(chan command)
 	var readErr error
 	go func() {
 		defer close(commands)
-		r := newCommandReader(in)
+		r := newCommandReader(in, s.Slots > WideSlots)
 		for {
 			c, err := r.next()
 			if err != nil {
@@ -122,6 +135,10 @@ func firstError(read, write error) error {
 
 // begin starts a delivery, or answers why it cannot.
 func (s *Server) begin(c command, answers *answerWriter, deliveries *sync.WaitGroup) {
+	if s.Slots > WideSlots && c.isHello() {
+		answers.agree(s.Slots)
+		return
+	}
 	d, refusal := s.accept(c)
 	if refusal != nil {
 		answers.answer(c.number, *refusal)

@@ -244,3 +244,22 @@ func FuzzServe(f *testing.F) {
 		}
 	})
 }
+
+// With qmail-send of this system, numbers may have two bytes.
+func TestWideNumbers(t *testing.T) {
+	server := Server{Slots: 1000, Messages: messages(t), Trusted: me, Deliver: func(Delivery) report.Report { return report.K("done\n") }}
+	in := "\xffwide\x00\x00\x00" + "\x02\x9a" + "1/2\x00a@b\x00c@d\x00"
+	var out strings.Builder
+	if err := server.Serve(strings.NewReader(in), &out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\xff\xffKwide 1000\n\x00"; !strings.HasPrefix(out.String(), want+"\x02\x9a") {
+		t.Errorf("got %q, want %q and an answer with the number 02 9a", out.String(), want)
+	}
+	// One that takes no more than a byte can say refuses.
+	server = Server{Slots: 255, Messages: messages(t), Trusted: me}
+	out.Reset()
+	if err := server.Serve(strings.NewReader("\xffwide\x00\x00\x00"), &out); err != nil || !strings.HasPrefix(out.String(), "\xff\xffZInternal error: delnum too big.") {
+		t.Errorf("got %q, %v, want a refusal", out.String(), err)
+	}
+}

@@ -15,9 +15,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/spawn"
 )
 
 // System is what to start.
@@ -40,6 +44,10 @@ type child struct {
 	files []uintptr
 }
 
+// slots is how many deliveries the spawners are told to take at a time: the control
+// files of qmail-send are to be the limit.
+const slots = 1 << 14
+
 // Run starts everything and does not return unless it fails. Nothing is started
 // if a program is missing; what was started by the time of another failure ends
 // once the caller has. [Reserve] must have been called first.
@@ -60,7 +68,7 @@ func (s System) Run() error {
 		return err
 	}
 	for _, c := range children {
-		if err := c.start(s.Env); err != nil {
+		if err := c.start(append(slices.Clip(s.Env), spawn.SlotsVariable+"="+strconv.Itoa(slots))); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,155 @@
+package send
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A host that never answers leaves places to others.
+func TestDeadDestinationLeavesRoom(t *testing.T) {
+	w := newWorld(t)
+	w.control("concurrencyremote", "8")
+	w.reply = func(asked string) string {
+		if strings.HasSuffix(asked, "dead.example") {
+			return "" // for ever
+		}
+		return "Kok\n"
+	}
+	w.start()
+	for i := range 20 {
+		w.queue("ann@far.example", fmt.Sprintf("%d@dead.example", i))
+	}
+	w.wait("to remote", 2)
+	for i := range 50 {
+		w.queue("ann@far.example", fmt.Sprintf("%d@live.example", i))
+	}
+	w.wait("success", 50)
+	if got := w.logged("to remote"); got != 52 {
+		t.Errorf("%d deliveries have begun, want 50 and 2", got)
+	}
+}
+
+// Many dead hosts together do not get more than one.
+func TestDeadDestinationsTogether(t *testing.T) {
+	w := newWorld(t)
+	w.control("concurrencyremote", "8")
+	w.reply = func(asked string) string {
+		if strings.Contains(asked, "dead") {
+			return ""
+		}
+		return "Kok\n"
+	}
+	w.start()
+	w.queue("ann@far.example", "joe@live.example")
+	w.wait("success", 1) // it has proven to be alive
+	for i := range 20 {
+		w.queue("ann@far.example", fmt.Sprintf("joe@%d.dead.example", i))
+	}
+	w.wait("to remote", 5)
+	for range 30 {
+		w.queue("ann@far.example", "joe@live.example")
+	}
+	w.wait("success", 31)
+}
+
+func TestLimitOfOneDestination(t *testing.T) {
+	w := newWorld(t)
+	w.control("concurrencydestination", "2")
+	gate := make(chan struct{})
+	w.reply = func(string) string { <-gate; return "Kok\n" }
+	w.start()
+	w.queue("ann@far.example", "a@one.example", "b@one.example", "c@one.example", "d@two.example")
+	w.wait("to remote", 3)
+	w.wait("remote 3/20", 1)
+	close(gate)
+	w.wait("end msg", 1)
+	w.stop()
+	if got := w.logged("remote 4/20"); got != 0 {
+		t.Errorf("4 deliveries at a time, although 3 of them are to one host")
+	}
+}
+
+func TestDestinations(t *testing.T) {
+	l := newLane(remote, 100, false)
+	l.limit = 8
+	d := &l.destinations
+	one := d.of("joe@one.example")
+	if d.of("ann@one.example") != one {
+		t.Error("a host is two destinations")
+	}
+	if newLane(local, 1, false).destinations.of("joe@one.example") != nil {
+		t.Error("a local recipient has a destination")
+	}
+	other := d.of("joe@other.example")
+	for range 2 {
+		for _, to := range []*destination{one, other} {
+			if !d.mayUse(to) {
+				t.Fatal("a fresh destination gets less than a quarter")
+			}
+			d.begin(to)
+		}
+		if two := d.of("joe@two.example"); two.used > 0 {
+			t.Error("who is asked about gets a place")
+		}
+	}
+	if d.mayUse(one) || d.mayUse(d.of("joe@two.example")) {
+		t.Error("fresh destinations get more than half")
+	}
+	d.end(one, false, time.Second)
+	if one.standing != proven || d.used != [standings]int{fresh: 2, proven: 1} {
+		t.Errorf("after an answer the places are %v", d.used)
+	}
+	d.end(other, true, time.Minute)
+	if other.standing != suspect || d.used != [standings]int{suspect: 1, proven: 1} {
+		t.Errorf("after a slow deferral the places are %v", d.used)
+	}
+	if d.mayUse(other) {
+		t.Error("a suspect destination gets more than an eighth")
+	}
+	d.end(one, true, time.Second)
+	if one.standing != proven {
+		t.Error("a quick deferral makes one doubt")
+	}
+	d.end(other, false, time.Second)
+	if d.used != [standings]int{} || one.used != 0 || other.used != 0 {
+		t.Errorf("in the end the places are %v", d.used)
+	}
+	for i := range 2 * maxDestinations {
+		d.of(fmt.Sprintf("joe@%d.example", i))
+	}
+	if len(d.byHost) > maxDestinations {
+		t.Errorf("%d hosts are remembered", len(d.byHost))
+	}
+}
+
+func TestWideNumbers(t *testing.T) {
+	for _, tt := range []struct {
+		name, from string
+		places     int
+		wide       bool
+	}{
+		{"narrow", "x", 'x', false},
+		{"255, of another qmail", "\xff\xffZInternal error: delnum too big. (#4.3.5)\n\x00", 255, false},
+		{"ours", "\xff\xffKwide 5000\n\x00rest", 5000, true},
+		{"too wide", "\xff\xffKwide 99999999\n\x00", maxWide, true},
+		{"nonsense", "\xff\xffKwide x\n\x00", 255, false},
+	} {
+		var asked strings.Builder
+		places, wide, err := Spawner{To: &asked, From: strings.NewReader(tt.from)}.readPlaces()
+		if places != tt.places || wide != tt.wide || err != nil {
+			t.Errorf("%s: %d places, wide %v, %v; want %d, %v", tt.name, places, wide, err, tt.places, tt.wide)
+		}
+	}
+	w := wire{wide: true}
+	got := string(w.request(0x1234, "1/2", "a@b", "c@d"))
+	if want := "\x12\x341/2\x00a@b\x00c@d\x00"; got != want {
+		t.Errorf("request is %q, want %q", got, want)
+	}
+	w.readReports(strings.NewReader("\x12\x34Kok\x00"), func(place int, text string) {
+		if place != 0x1234 || text != "Kok" {
+			t.Errorf("report of %x is %q", place, text)
+		}
+	})
+}
