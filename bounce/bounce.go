@@ -24,18 +24,24 @@
 // Programs recognise a bounce by the words "Hi. This is the", a recipient by a
 // paragraph that begins with < and has >: at the end of its first line, and the
 // end of the recipients by a paragraph that begins with a dash. The file
-// queue/bounce/N has the paragraphs alone.
+// queue/bounce/N has the paragraphs alone. qsbmf(5) says more.
 //
-// The package writes and parses; what is bounced, and when, is for package send.
+// A bounce may be wrapped as a multipart/report (RFC 3462, RFC 3464): then its
+// first part is the same text up to the copy, the second one says the same once
+// more for programs, and the third one is the copy. It has no preamble, so that
+// a reader of QSBMF who passes over lines that begin with two dashes, as ezmlm
+// does, finds the introduction first.
+//
+// A delay warning ([Delay]) is no bounce and must not be taken for one.
+//
+// The package writes ([Notice]) and parses ([Reader]); what is bounced, and when,
+// is for package send.
 package bounce
 
 import (
-	"io"
 	"strings"
-	"time"
 
 	"goqmail/internal/address"
-	"goqmail/internal/date822"
 )
 
 // Paragraph is what a notice says of one recipient: its address and the report of
@@ -86,54 +92,8 @@ func Sender(sender, recipient string) string {
 // [DoubleSender], there is nobody to tell.
 func ReturnTo(sender string) string { return strings.TrimSuffix(sender, verpSuffix) }
 
-// Notice is a bounce or a double bounce.
-type Notice struct {
-	From   string // local part of its author, bouncefrom
-	Host   string // host of its author, bouncehost
-	To     string // envelope recipient
-	Sender string // where notices about the message go ([ReturnTo]); empty: a double bounce
-	Date   time.Time
-}
-
-// Texts around the paragraphs, which other programs match on.
-const (
-	subject = "failure notice"
-
-	introduction = ".\nI'm afraid I wasn't able to deliver your message to the following addresses.\n" +
-		"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
-	doubleIntroduction = ".\nI tried to deliver a bounce message to this address, but the bounce bounced!\n\n"
-
-	copyLine       = "--- Below this line is a copy of the message.\n\n"
-	doubleCopyLine = "--- Below this line is the original bounce.\n\n"
-)
-
-// Write writes the notice: its header, the paragraphs, and the original message
-// as it is in the queue.
-func (n Notice) Write(w io.Writer, paragraphs, original io.Reader) error {
-	intro, line := introduction, copyLine
-	if n.Sender == "" {
-		intro, line = doubleIntroduction, doubleCopyLine
-	}
-	head := "Date: " + date822.Format(n.Date) +
-		"\nFrom: " + address.QuoteLocal(n.From) + "@" + n.Host +
-		"\nTo: " + header(n.To) +
-		"\nSubject: " + subject +
-		"\n\nHi. This is the qmail-send program at " + n.Host + intro
-	if _, err := io.WriteString(w, head); err != nil {
-		return err
-	}
-	if _, err := io.Copy(w, paragraphs); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, line+"Return-Path: <"+header(n.Sender)+">\n"); err != nil {
-		return err
-	}
-	_, err := io.Copy(w, original)
-	return err
-}
-
-// header writes an envelope address into a header line. A newline in it would
-// begin a header of its own.
-func header(addr string) string {
-	return address.Quote(strings.NewReplacer("\n", "_", "\r", "_").Replace(addr))
+// Failure is a recipient and what was said about it.
+type Failure struct {
+	Recipient string
+	Report    string // lines, each with its newline
 }
