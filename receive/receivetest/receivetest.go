@@ -27,6 +27,7 @@ func Says(in string) *Conn { return &Conn{In: strings.NewReader(in)} }
 
 func (c *Conn) Read(p []byte) (int, error)       { return c.In.Read(p) }
 func (c *Conn) Write(p []byte) (int, error)      { return c.Out.Write(p) }
+func (c *Conn) SetDeadline(time.Time) error      { return nil }
 func (c *Conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
 

@@ -32,6 +32,8 @@ var commands = []struct {
 	{"help", always(replyHelp)},
 	{"noop", always(replyOK)},
 	{"vrfy", always(replyVerify)},
+	{"starttls", (*session).startTLS},
+	{"auth", (*session).auth},
 }
 
 func always(reply string) func(*session, string) error {
@@ -76,11 +78,18 @@ func (s *session) ehlo(name string) error {
 
 // offers are the extensions that the client may use now, RFC 5321 section 4.1.1.1.
 func (s *session) offers() []string {
-	return []string{
+	offers := []string{
 		"PIPELINING", // RFC 2920
 		"SIZE " + strconv.FormatInt(s.set.Databytes, 10), // RFC 1870; 0: no limit
 		"8BITMIME", // RFC 6152
 	}
+	if s.mayStartTLS() {
+		offers = append(offers, "STARTTLS") // RFC 3207
+	}
+	if s.mayAuth() && s.user == "" {
+		offers = append(offers, "AUTH LOGIN PLAIN") // RFC 4954
+	}
+	return offers
 }
 
 func (s *session) rset(string) error {
@@ -92,6 +101,10 @@ func (s *session) rset(string) error {
 func (s *session) from(argument string) error {
 	sender, parameters, ok := s.path(argument)
 	switch {
+	case s.isSet(envForceTLS) && s.tls == nil:
+		s.say(replyMustTLS)
+	case s.mustAuth() && s.user == "":
+		s.say(replyMustAuth)
 	case !ok:
 		s.say(replySyntax)
 	case s.announcedTooBig(parameters):

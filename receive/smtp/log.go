@@ -54,6 +54,14 @@ func (l *Log) refused(s *session, to, reply string) {
 	l.line("refused from <", word(s.mail.sender), "> to <", word(to), ">", s.client(), " reply ", word(reply), closed)
 }
 
+// event tells of something that went wrong with a client.
+func (l *Log) event(s *session, what, detail string) {
+	if l == nil || !l.Network {
+		return
+	}
+	l.line(what, word(detail), s.client())
+}
+
 func (l *Log) line(parts ...string) {
 	line := l.Name + ": " + strings.Join(parts, "") + "\n"
 	l.mu.Lock()
@@ -66,6 +74,12 @@ func (s *session) client() string {
 	text := " client " + word(s.set.Peer.IP)
 	if s.helo != nil {
 		text += " helo <" + word(*s.helo) + ">"
+	}
+	if s.tls != nil {
+		text += " tls " + tlsVersion(s.tls)
+	}
+	if s.user != "" {
+		text += " user <" + word(s.user) + ">"
 	}
 	return text
 }

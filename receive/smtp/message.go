@@ -60,9 +60,6 @@ func (s *session) message(transaction *mail, queue receive.Message) error {
 	return nil
 }
 
-// protocol is the name of what is spoken, for the Received line.
-func (s *session) protocol() string { return "SMTP" }
-
 // verdict is the reply to a message that is not in the queue, or "".
 func (s *session) verdict(in *incoming, limited *receive.Limited, err error) string {
 	switch {

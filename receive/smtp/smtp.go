@@ -7,8 +7,10 @@
 package smtp
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -23,7 +25,8 @@ type Server struct {
 	Queue   receive.Queue                // takes messages
 	Own     func() ([]netip.Addr, error) // addresses of this host
 	Now     func() time.Time
-	Log     *Log // may be nil
+	Log     *Log    // may be nil
+	Check   Checker // of passwords; nil for no AUTH
 }
 
 // Limits of a session. A client that meets one of the first two is told 421 and
@@ -42,6 +45,10 @@ var errQuit = errors.New("quit")
 // Serve serves one client. It returns nil after QUIT; otherwise the client went
 // away, or was told why it had to.
 func (srv *Server) Serve(conn net.Conn, env receive.Env) error {
+	env = maps.Clone(env) // a session changes it
+	if env == nil {
+		env = receive.Env{}
+	}
 	wire := receive.NewWire(conn, firstTimeout)
 	wire.End = time.Now().Add(maxSession)
 	s := &session{srv: srv, wire: wire, env: env}
@@ -55,6 +62,9 @@ func (srv *Server) Serve(conn net.Conn, env receive.Env) error {
 	}
 	if flushed := wire.Flush(); err == nil {
 		err = flushed
+	}
+	if conn, ok := wire.Conn().(*tls.Conn); ok {
+		conn.CloseWrite() // or the client cannot tell this from a connection that was cut
 	}
 	return err
 }
@@ -70,9 +80,13 @@ type session struct {
 	set  *Settings
 	own  []netip.Addr
 
+	tls  *tls.ConnectionState // nil without TLS
+	user string               // who the client has shown to be, "" if it has not
+
 	helo     *string // what the client calls itself, nil if the peer's name says the same
 	mail     *mail   // nil before MAIL
 	failures int     // since the last message
+	attempts int     // at AUTH
 }
 
 // mail is a transaction: the envelope so far.
@@ -95,6 +109,12 @@ func (s *session) open() error {
 	}
 	s.wire.Timeout = set.Timeout
 	s.hello(set.Peer.Host)
+	if s.isSet(envSMTPS) {
+		if err := s.handshake(); err != nil {
+			set.Hosts.Close()
+			return err
+		}
+	}
 	s.say("220 " + set.Greeting + " ESMTP")
 	return nil
 }
