@@ -31,6 +31,7 @@ var Files = []File{
 	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
 	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
 	{"databytes", Number, "0", []string{"qmail-smtpd", "qmail-qmtpd"}, "size of the largest message that is taken"},
+	{"defaultdelivery", List, "", []string{"qmail-explain"}, "instructions for users without any, which whoever starts qmail-start gives it"},
 	{"defaultdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts without a dot"},
 	{"defaulthost", Line, DefaultMe, []string{"qmail-inject"}, "added to addresses without a host"},
 	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},

@@ -4,14 +4,15 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"goqmail/control"
 	"goqmail/dot-qmail"
 	"goqmail/explain"
 	"goqmail/internal/durable"
@@ -56,11 +57,9 @@ func run() int {
 	s.Control = "control"
 	s.Find = find
 	if !s.KnowsDefault {
-		text, err := os.ReadFile("control/defaultdelivery")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if s.ByDefault, s.KnowsDefault, err = defaultDelivery("control"); err != nil {
 			return fault.Fatal(os.Stderr, "qmail-explain", err)
 		}
-		s.ByDefault, s.KnowsDefault = string(text), err == nil
 	}
 	return write(s.Address(options.Rest()[0]), asJSON)
 }
@@ -68,6 +67,17 @@ func run() int {
 func fail(text string) int {
 	io.WriteString(os.Stderr, text)
 	return exitcode.Hard
+}
+
+// defaultDelivery reads the instructions that qmail-start is given, if the host keeps
+// them where they are kept.
+func defaultDelivery(folder string) (text string, ok bool, err error) {
+	files, err := control.Open(folder)
+	if err != nil {
+		return "", false, err
+	}
+	lines, ok, err := files.List("defaultdelivery")
+	return strings.Join(lines, "\n"), ok, err
 }
 
 // find finds a user as qmail-lspawn does, but runs qmail-getpw as the caller.
