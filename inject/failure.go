@@ -13,12 +13,13 @@ import (
 var (
 	ErrLine    = errors.New("a line cannot be parsed")     // of the header or a control file, or a sender given
 	ErrAddress = errors.New("an address cannot be parsed") // that was given as a recipient
-	ErrNobody  = errors.New("there is no recipient")       // which only [Policy.RefuseNobody] minds
+	ErrTooLong = errors.New("the header is too long")
+	ErrNobody  = errors.New("there is no recipient") // which only [Policy.RefuseNobody] minds
 )
 
 var (
 	errNoAddress     = errors.New("no address")
-	errHeaderTooLong = fault.Hard("message header too long")
+	errHeaderTooLong = &fault.Error{Perm: true, Text: "message header too long", Err: ErrTooLong}
 )
 
 func lineError(line string) error {

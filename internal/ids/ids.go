@@ -53,6 +53,21 @@ func (f Files) Name(uid int, among ...string) (string, error) {
 	return "", nil
 }
 
+// Login returns the name of the first account whose user id is uid.
+func (f Files) Login(uid int) (string, error) {
+	data, err := os.ReadFile(f.Passwd)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Split(line, ":")
+		if len(fields) > 2 && fields[0] != "" && fields[2] == strconv.Itoa(uid) {
+			return fields[0], nil
+		}
+	}
+	return "", fmt.Errorf("%s: user id %d: %w", f.Passwd, uid, ErrUnknown)
+}
+
 // GroupsOf returns the ids of the groups that list the user as a member, in the
 // order of the file.
 func (f Files) GroupsOf(user string) ([]int, error) {

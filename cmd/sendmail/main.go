@@ -1,0 +1,78 @@
+// Sendmail takes mail from other programs. By the name that it is called by, or by
+// its options, it is mailq and newaliases too. See sendmail(8).
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"goqmail/inject"
+	"goqmail/inject/sendmail"
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/internal/hostname"
+	"goqmail/internal/ids"
+	"goqmail/internal/qq"
+)
+
+func main() { exitcode.Main(run) }
+
+func run() int {
+	c, err := sendmail.Parse(os.Args)
+	switch c.Mode {
+	case sendmail.List:
+		return become("mailq")
+	case sendmail.RunQueue:
+		return become("mailq", "-q")
+	case sendmail.Aliases:
+		return become("newaliases")
+	case sendmail.Explain:
+		return become("qmail-explain", c.Args...)
+	case sendmail.Nothing:
+		return exitcode.OK
+	case sendmail.Daemon:
+		return fail("this program is no server: mail that comes in is for qmail-smtpd(8), and qmail-start(8) runs the queue", exitcode.Config)
+	}
+	dir := home.Dir()
+	if st, statErr := os.Stat(dir); err == nil && (statErr != nil || !st.IsDir()) {
+		return fail("unable to switch to qmail home directory", exitcode.TempFail)
+	}
+	switch {
+	case err != nil:
+	case c.Mode == sendmail.SMTP:
+		return serve(dir)
+	default:
+		err = c.Submit(inject.Setup{Home: dir, Getenv: os.LookupEnv, Now: time.Now, PID: os.Getpid(), Host: hostname.System.Name},
+			login, os.Stdin, func() (inject.Queue, error) { return qq.System(dir).Open() })
+	}
+	var wrong *sendmail.UsageError
+	switch {
+	case errors.As(err, &wrong):
+		os.Stderr.WriteString("sendmail: " + wrong.Text + "\n" + sendmail.Usage)
+		return exitcode.Usage
+	case err != nil:
+		text, code := sendmail.Report(err)
+		return fail(text, code)
+	}
+	if c.RunQueue {
+		return become("mailq", "-q")
+	}
+	return exitcode.OK
+}
+
+// login is the name of the caller's account.
+func login() string {
+	name, _ := ids.System.Login(os.Getuid()) // without one the sender is anonymous
+	return name
+}
+
+func fail(text string, code int) int {
+	os.Stderr.WriteString("sendmail: fatal: " + strings.TrimSuffix(text, "\n") + "\n")
+	return code
+}
+
+// program is the path of another program of the system.
+func program(name string) string { return filepath.Join(home.Dir(), "bin", name) }
