@@ -26,28 +26,15 @@ func run() int {
 		Queue:   receive.QueueIn(dir),
 		Own:     receive.InterfaceAddrs,
 		Now:     time.Now,
+		Run:     child.Start,
+		Checker: os.Args[1:],
 		Log: &smtp.Log{Name: "qmail-smtpd", Out: os.Stderr,
 			Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
-	}
-	if argv := os.Args[1:]; len(argv) > 0 {
-		server.Check = checker(argv)
 	}
 	if server.Serve(fdconn.New(0, 1), env) != nil {
 		return exitEnded
 	}
 	return exitcode.OK
-}
-
-// checker runs a password checker. It gets nothing of the connection.
-func checker(argv []string) smtp.Checker {
-	return func(env receive.Env, up *os.File) (*os.Process, error) {
-		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer null.Close()
-		return child.Start(argv, env.List(), []*os.File{null, null, os.Stderr, up})
-	}
 }
 
 // exitEnded is for a session that did not end with QUIT.

@@ -7,23 +7,13 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"goqmail/internal/exitcode"
 	"goqmail/receive"
 )
 
-// checkTimeout is how long a checker may take.
-const checkTimeout = time.Minute
-
 // maxAttempts is how often a client may try to say who it is.
 const maxAttempts = 5
-
-// Checker starts a password checker, with one end of a pipe as its descriptor 3:
-// it reads the name, the password and an empty word from there, each with a NUL
-// at its end, and ends with 0 if they belong together, with 1 if not, and with
-// another code if it cannot say.
-type Checker func(env receive.Env, up *os.File) (*os.Process, error)
 
 // mayAuth reports whether AUTH is offered: there is a checker, and nobody listens.
 func (s *session) mayAuth() bool {
@@ -32,7 +22,7 @@ func (s *session) mayAuth() bool {
 
 // hasChecker reports whether there is a password checker, and $SMTPAUTH does not
 // turn it off.
-func (s *session) hasChecker() bool { return s.srv.Check != nil && s.env["SMTPAUTH"] != "-" }
+func (s *session) hasChecker() bool { return len(s.srv.Checker) > 0 && s.env["SMTPAUTH"] != "-" }
 
 // mustAuth reports whether $SMTPAUTH has an exclamation mark: only users may send.
 func (s *session) mustAuth() bool { return strings.Contains(s.env["SMTPAUTH"], "!") }
@@ -200,24 +190,18 @@ func (s *session) become(method, user string) {
 	}
 }
 
-// runChecker runs the checker and returns its exit code, or -1.
+// runChecker runs the checker and returns its exit code, or -1. On its descriptor 3
+// it reads the name, the password and an empty word, each with a NUL at its end. It
+// gets nothing of the connection.
 func (s *session) runChecker(user, password string) int {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return -1
 	}
-	process, err := s.srv.Check(s.env, r)
-	r.Close()
-	if err != nil {
+	code := s.run(s.srv.Checker, s.env, 3, r, func() {
+		io.WriteString(w, user+"\x00"+password+"\x00\x00") // one that does not read says no
 		w.Close()
-		return -1
-	}
-	defer time.AfterFunc(checkTimeout, func() { process.Kill() }).Stop()
-	io.WriteString(w, user+"\x00"+password+"\x00\x00") // one that does not read says no
+	})
 	w.Close()
-	state, err := process.Wait()
-	if err != nil || !state.Exited() {
-		return -1
-	}
-	return state.ExitCode()
+	return code
 }

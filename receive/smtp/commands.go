@@ -142,11 +142,17 @@ func (s *session) rcpt(argument string) error {
 		return nil
 	}
 	refusal, err := s.refuses(&to)
+	if err == nil && refusal == "" {
+		refusal = s.verify(to)
+	}
 	switch {
 	case err != nil:
 		return s.end(replyControls, err)
 	case refusal != "":
 		s.srv.Log.refused(s, to, refusal)
+		if refusal == replyUnverified {
+			return s.end(refusal, ErrEnded)
+		}
 		s.say(refusal)
 	default:
 		s.mail.to = append(s.mail.to, to)

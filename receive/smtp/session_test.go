@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"goqmail/internal/child"
 	"goqmail/internal/fault"
 	"goqmail/receive"
 	"goqmail/receive/receivetest"
@@ -40,6 +41,7 @@ func newWorld(t testing.TB, more map[string]string) *world {
 			return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, nil
 		},
 		Now: receivetest.Now,
+		Run: child.Start,
 		Log: &Log{Name: "qmail-smtpd", Out: &w.log, Network: true},
 	}
 	return w

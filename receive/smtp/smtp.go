@@ -25,8 +25,9 @@ type Server struct {
 	Queue   receive.Queue                // takes messages
 	Own     func() ([]netip.Addr, error) // addresses of this host
 	Now     func() time.Time
-	Log     *Log    // may be nil
-	Check   Checker // of passwords; nil for no AUTH
+	Log     *Log     // may be nil
+	Run     Runner   // starts the checkers below
+	Checker []string // of passwords, with its arguments; nil for no AUTH
 }
 
 // Limits of a session. A client that meets one of the first two is told 421 and

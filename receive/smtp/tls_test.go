@@ -147,12 +147,8 @@ func TestTLSPolicy(t *testing.T) {
 	}
 }
 
-// checker is a shell line that takes joe with the password secret.
-func checkerFor(line string) Checker {
-	return func(env receive.Env, up *os.File) (*os.Process, error) {
-		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Env: env.List(), Files: []*os.File{nil, nil, nil, up}})
-	}
-}
+// checker is a shell line in a checker's place.
+func checker(line string) []string { return []string{"/bin/sh", "-c", line} }
 
 const joe = `test "$(tr '\0' ' ' <&3)" = "joe secret  "`
 
@@ -188,7 +184,7 @@ func TestAuth(t *testing.T) {
 		{"too many", strings.Repeat("AUTH PLAIN "+b64("\x00joe\x00wrong")+"\r\n", 6), strings.Repeat(replyAuthFailed+"\r\n", 4) + replyAuthTooMany, local, joe},
 	} {
 		w := newWorld(t, nil)
-		w.server.Check = checkerFor(tt.checker)
+		w.server.Checker = checker(tt.checker)
 		got, err := w.says(tt.in+"QUIT\r\n", tt.env)
 		want := greeting + tt.want + "\r\n"
 		if err == nil {
@@ -202,7 +198,7 @@ func TestAuth(t *testing.T) {
 
 func TestUserMayRelay(t *testing.T) {
 	w := newWorld(t, nil)
-	w.server.Check = checkerFor(joe)
+	w.server.Checker = checker(joe)
 	env := receive.Env{"TCPREMOTEIP": "10.0.0.1"}
 	got, _ := w.says("EHLO a\r\nAUTH PLAIN "+b64("\x00joe\x00secret")+"\r\nMAIL FROM:<joe@test.example>\r\nRCPT TO:<x@example.net>\r\nDATA\r\n.\r\nQUIT\r\n", env)
 	if !strings.Contains(got, "250 AUTH LOGIN PLAIN\r\n") || len(w.queue.Messages) != 1 {
