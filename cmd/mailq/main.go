@@ -63,6 +63,10 @@ func runQueue(folder string) {
 		err = syscall.Kill(pid, syscall.SIGALRM)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "mailq: warning: the queue is not run now:", syserr.Text(err))
+		text := syserr.Text(err)
+		if errors.Is(err, queue.ErrNobody) {
+			text = queue.ErrNobody.Error()
+		}
+		fmt.Fprintln(os.Stderr, "mailq: warning: the queue is not run now:", text)
 	}
 }

@@ -30,7 +30,7 @@ func run() int {
 	case sendmail.Aliases:
 		return become("newaliases")
 	case sendmail.Explain:
-		return become("qmail-explain", c.Args...)
+		return explain(c.Args)
 	case sendmail.Nothing:
 		return exitcode.OK
 	case sendmail.Daemon:

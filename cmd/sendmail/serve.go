@@ -31,6 +31,31 @@ func become(name string, args ...string) int {
 	return fail("unable to run "+path+": "+syserr.Text(err), exitcode.Unavailable)
 }
 
+// explain has qmail-explain tell about each address. The worst of its verdicts is
+// the exit code.
+func explain(addrs []string) int {
+	if len(addrs) == 0 {
+		return fail("no address to explain", exitcode.Usage)
+	}
+	worst := exitcode.OK
+	for _, addr := range addrs {
+		p, err := os.StartProcess(program("qmail-explain"), []string{"qmail-explain", "--", addr}, &os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}})
+		if err != nil {
+			return fail("unable to run "+program("qmail-explain")+": "+syserr.Text(err), exitcode.Unavailable)
+		}
+		state, err := p.Wait()
+		switch {
+		case err != nil || !state.Exited():
+			worst = exitcode.Software
+		case state.ExitCode() == exitcode.Hard:
+			worst = max(worst, exitcode.NoUser)
+		case state.ExitCode() != exitcode.OK:
+			worst = max(worst, exitcode.TempFail)
+		}
+	}
+	return worst
+}
+
 // serve speaks SMTP. A server program that has set PROTO speaks to a host on the
 // network, which is qmail-smtpd's affair.
 func serve(dir string) int {
