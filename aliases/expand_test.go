@@ -175,3 +175,34 @@ func TestRebuild(t *testing.T) {
 		t.Errorf("it leaves %q", left)
 	}
 }
+
+// Whatever the table, an expansion ends, gives nothing twice, and nothing that would
+// have to be expanded further.
+func FuzzRecipient(f *testing.F) {
+	f.Add(example, "root")
+	f.Add("a: b, \\c, :include:/list\nb: a, |d, /e\nowner-b: x\n@here: a", "a")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		entries, _, err := Parse(text)
+		if err != nil {
+			return
+		}
+		m := table{}
+		for _, e := range entries {
+			m[string(key(e.Name))] = pack(e.Targets)
+		}
+		e, ok, err := Expander{Table: m, Open: openFile}.Recipient(name, "here")
+		if err != nil || !ok {
+			return
+		}
+		seen := map[Target]bool{}
+		for _, target := range e.Targets {
+			if seen[target] || target.Kind == Include || target.Kind == Final {
+				t.Errorf("%q expands to %v", text, e.Targets)
+			}
+			seen[target] = true
+		}
+		if lines := strings.Count(e.Lines(), "\n"); lines != len(e.Targets) {
+			t.Errorf("%q makes %d lines of %d targets", text, lines, len(e.Targets))
+		}
+	})
+}
