@@ -30,19 +30,25 @@ const maxPending = 64
 
 var errCleanGone = errors.New("qmail-clean is gone")
 
-func newCleaner(c Clean) *cleaner {
+func newCleaner(c Clean, finished <-chan struct{}) *cleaner {
 	k := &cleaner{to: c.To, pending: make(chan chan<- error, maxPending), gone: make(chan struct{})}
-	go k.readAnswers(c.From)
+	go k.readAnswers(c.From, finished)
 	return k
 }
 
 // readAnswers reads a byte for each command, never more: what is not asked for
 // yet is not an answer.
-func (k *cleaner) readAnswers(from io.Reader) {
+func (k *cleaner) readAnswers(from io.Reader, finished <-chan struct{}) {
+	defer close(k.gone)
 	var answer [1]byte
-	for done := range k.pending {
+	for {
+		var done chan<- error
+		select {
+		case done = <-k.pending:
+		case <-finished:
+			return
+		}
 		if _, err := io.ReadFull(from, answer[:]); err != nil {
-			close(k.gone)
 			return
 		}
 		if answer[0] == queue.CleanDone {

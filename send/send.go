@@ -17,12 +17,13 @@ import (
 
 // Options is what qmail-send works with.
 type Options struct {
-	Home   string    // folder with control and queue
-	Log    io.Writer // log lines
-	Local  Spawner   // qmail-lspawn
-	Remote Spawner   // qmail-rspawn
-	Clean  Clean     // qmail-clean
-	Submit qq.Queue  // takes bounces
+	Home   string     // folder with control and queue
+	FS     durable.FS // the queue's folder, if not that below Home
+	Log    io.Writer  // log lines
+	Local  Spawner    // qmail-lspawn
+	Remote Spawner    // qmail-rspawn
+	Clean  Clean      // qmail-clean
+	Submit qq.Queue   // takes bounces
 	Now    func() time.Time
 }
 
@@ -36,6 +37,7 @@ type Server struct {
 	submit  qq.Queue
 	config  atomic.Pointer[Config]
 	eras    eras
+	early   early
 	cleaner *cleaner
 	intake  *intake
 
@@ -58,6 +60,7 @@ type Server struct {
 
 	ending  entries // messages to end that could not be ended
 	unknown entries // messages that could not be looked at
+	telling entries // messages whose senders are to be told of failures so far
 
 	scanning bool // what was in the queue at the start is still being read
 	alarmed  bool // RunNow was called meanwhile
@@ -78,7 +81,11 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("unable to read controls")
 	}
 	folder := filepath.Join(o.Home, "queue")
-	q, err := queue.Open(durable.NewDir(folder))
+	fsys := o.FS
+	if fsys == nil {
+		fsys = durable.NewDir(folder)
+	}
+	q, err := queue.Open(fsys)
 	if err != nil {
 		return nil, errors.New("unable to switch to queue directory")
 	}
@@ -111,7 +118,7 @@ func Start(o Options) (*Server, error) {
 		lock.Close()
 		return nil, err
 	}
-	s.cleaner = newCleaner(o.Clean)
+	s.cleaner = newCleaner(o.Clean, s.finished)
 	s.intake = newIntake(s)
 	return s, nil
 }
@@ -209,6 +216,10 @@ func (s *Server) begin() {
 	for e, ok := s.ending.popDue(now); ok; e, ok = s.ending.popDue(now) {
 		s.endMessage(e.n)
 	}
+	for e, ok := s.telling.popDue(now); ok; e, ok = s.telling.popDue(now) {
+		s.early.wait(e.n, false)
+		s.tellEarly(e.n)
+	}
 	for _, l := range s.lanes {
 		s.fill(l)
 	}
@@ -224,7 +235,7 @@ func (s *Server) untilNext() time.Duration {
 		return longestSleep
 	}
 	due := s.now().Add(longestSleep).Unix()
-	heaps := []entries{s.ending, s.unknown}
+	heaps := []entries{s.ending, s.unknown, s.telling}
 	for _, l := range s.lanes {
 		if l.open() {
 			heaps = append(heaps, l.waiting)

@@ -32,6 +32,8 @@ type world struct {
 
 	// reply gives the report of a delivery; "" means that none comes.
 	reply func(asked string) string
+	fs    durable.FS  // if not the folder's own
+	pipes []io.Closer // to those whom the test plays
 }
 
 // newWorld makes a home; start runs qmail-send on it.
@@ -74,9 +76,10 @@ func (w *world) start() {
 	pair := func() (Spawner, io.Reader, io.WriteCloser) {
 		fromSend, to := io.Pipe()
 		from, toSend := io.Pipe()
+		w.pipes = append(w.pipes, to)
 		return Spawner{To: to, From: from}, fromSend, toSend
 	}
-	options := Options{Home: w.home, Log: w, Now: time.Now, Submit: qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}}
+	options := Options{Home: w.home, FS: w.fs, Log: w, Now: time.Now, Submit: qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}}
 	var in io.Reader
 	var out io.WriteCloser
 	options.Local, in, out = pair()
@@ -97,6 +100,10 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.server.Stop()
 	<-w.done
+	for _, pipe := range w.pipes {
+		pipe.Close()
+	}
+	w.pipes = nil
 }
 
 // spawn plays a spawner.
