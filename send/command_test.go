@@ -351,7 +351,7 @@ func TestOffline(t *testing.T) {
 	w.wait("deferral", 4)
 	w.stop()
 	w.control("locals", "example.org\nfar.example")
-	tool := Offline{Queue: w.q, Home: w.home, Now: time.Now}
+	tool := Offline{Queue: w.q, Home: w.home, Now: time.Now, Clean: func(command string, clean func(string) bool) bool { return clean(command) }}
 	for verb, n := range map[string]queue.Number{sendctl.Hold: held, sendctl.Bounce: bounced, sendctl.Delete: deleted, sendctl.Reroute: rerouted} {
 		if got := tool.Do(verb, n); got != sendctl.OK {
 			t.Errorf("%s: %q", verb, got)

@@ -13,6 +13,9 @@ type Offline struct {
 	Queue *queue.Queue
 	Home  string // folder with control
 	Now   func() time.Time
+	// Clean is called for what qmail-clean is to do, as its user or root; it is to
+	// call clean.
+	Clean func(command string, clean func(string) bool) bool
 }
 
 // Do carries out one of the orders of package sendctl, and says how that went in
@@ -30,7 +33,7 @@ func (o Offline) Do(verb string, n queue.Number) string {
 		now:   o.Now,
 		log:   func(...string) {},
 		eras:  &e,
-		clean: o.clean,
+		clean: func(command string) bool { return o.Clean(command, o.clean) },
 		tell:  func(n queue.Number, paragraph string) bool { return s.appendBounce(n, paragraph) == nil },
 	}
 	return work.do(verb, n)

@@ -1,0 +1,234 @@
+package queuectl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"goqmail/internal/exitcode"
+	"goqmail/internal/sendctl"
+	"goqmail/queue"
+	"goqmail/send"
+)
+
+// Result is what became of an order about one message.
+type Result struct {
+	Number queue.Number `json:"number"`
+	Result string       `json:"result"` // ok, later, new, gone or refused
+	Reason string       `json:"reason,omitempty"`
+}
+
+// Patience with a qmail-send that begins, and with messages being preprocessed.
+const (
+	startTries = 300 // of pause each
+	newTries   = 50
+	pause      = 200 * time.Millisecond
+)
+
+// delivery is how a delivery under way is told of.
+func delivery(n queue.Number, kind queue.Kind, place int64) sendctl.Answer {
+	return sendctl.Answer{Number: uint64(n), Words: string(kind) + " " + strconv.FormatInt(place, 10)}
+}
+
+// act has something done about the messages that are chosen.
+func (t *Tool) act(verb string, o *options) (int, error) {
+	if len(o.numbers) == 0 && o.filter.isEmpty() && !o.all {
+		return 0, errUsage // nobody means all of them by nothing
+	}
+	var numbers []queue.Number
+	if len(o.numbers) > 0 && o.filter.isEmpty() {
+		numbers = o.numbers
+	} else if err := t.pick(o, func(m *Message) error {
+		numbers = append(numbers, m.Number)
+		return nil
+	}, func(queue.Number) {}); err != nil {
+		return 0, err
+	}
+	do, done, err := t.doer()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return t.actOn(verb, numbers, len(o.numbers) > 0, do)
+}
+
+// actOn goes through the messages in batches, and comes back to new ones.
+func (t *Tool) actOn(verb string, numbers []queue.Number, named bool, do doer) (int, error) {
+	code := exitcode.OK
+	out := array{t: t}
+	for tries := 0; len(numbers) > 0; tries++ {
+		var again []queue.Number
+		for len(numbers) > 0 {
+			batch := numbers[:min(len(numbers), sendctl.MaxNumbers)]
+			numbers = numbers[len(batch):]
+			err := do(verb, batch, func(r Result) error {
+				if r.Result == sendctl.New && tries < newTries {
+					again = append(again, r.Number)
+					return nil
+				}
+				code = max(code, r.code(named))
+				return t.tell(&out, verb, r)
+			})
+			if err != nil {
+				return 0, err
+			}
+		}
+		if numbers = again; len(again) > 0 {
+			t.Sleep(pause)
+		}
+	}
+	if t.json {
+		return code, out.end()
+	}
+	return code, nil
+}
+
+func (r Result) code(named bool) int {
+	switch r.Result {
+	case sendctl.OK, sendctl.Later:
+		return exitcode.OK
+	case sendctl.Gone:
+		if named {
+			return exitcode.Hard
+		}
+		return exitcode.OK // it has gone its way meanwhile
+	}
+	return exitcode.Soft
+}
+
+func (t *Tool) tell(out *array, verb string, r Result) error {
+	if t.json {
+		return out.add(r)
+	}
+	line := fmt.Sprintf("%d %s: %s", r.Number, verb, r.Result)
+	if r.Reason != "" {
+		line += ": " + printable(r.Reason)
+	}
+	_, err := io.WriteString(t.Out, line+"\n")
+	return err
+}
+
+// doer carries out an order about some messages and tells the result of each.
+type doer func(verb string, numbers []queue.Number, yield func(Result) error) error
+
+// errNoCommands means that somebody has the queue who cannot be asked.
+var errNoCommands = errors.New("the qmail-send that has the queue takes no commands; stop it first")
+
+// doer is the qmail-send that has the queue, or this program, which keeps the lock
+// until done is called.
+func (t *Tool) doer() (do doer, done func(), err error) {
+	lock, err := queue.Lock(t.folder)
+	switch {
+	case err == nil:
+		return t.doHere, func() { lock.Close() }, nil
+	case !errors.Is(err, queue.ErrLocked):
+		return nil, nil, err
+	}
+	// It may have been another qmail's queue until now, or qmail-send just begins.
+	if err := queue.MakeSendFolder(t.folder); err != nil {
+		return nil, nil, err
+	}
+	var c *sendctl.Conn
+	for range startTries / 5 {
+		if c, err = t.dial(); err == nil {
+			return func(verb string, numbers []queue.Number, yield func(Result) error) error {
+				return t.ask(c, verb, numbers, yield)
+			}, func() { c.Close() }, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, nil, err
+		}
+		t.Sleep(pause)
+	}
+	return nil, nil, errNoCommands
+}
+
+func (t *Tool) dial() (*sendctl.Conn, error) {
+	c, err := sendctl.Dial(filepath.Join(t.folder, sendctl.Path))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Greet(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// ask has qmail-send do it.
+func (t *Tool) ask(c *sendctl.Conn, verb string, numbers []queue.Number, yield func(Result) error) error {
+	r := sendctl.Request{Verb: verb}
+	for _, n := range numbers {
+		r.Numbers = append(r.Numbers, uint64(n))
+	}
+	var failed error
+	for range startTries {
+		err := c.Ask(r, func(a sendctl.Answer) {
+			if failed == nil {
+				failed = yield(result(queue.Number(a.Number), a.Words))
+			}
+		})
+		var refused *sendctl.RefusedError
+		if !errors.As(err, &refused) || refused.Reason != sendctl.Busy {
+			return errors.Join(err, failed)
+		}
+		t.Sleep(pause)
+	}
+	return errors.New("qmail-send is still reading the queue, or ending; try again later")
+}
+
+func result(n queue.Number, words string) Result {
+	if reason, ok := sendctl.Reason(words); ok {
+		return Result{n, "refused", reason}
+	}
+	return Result{n, words, ""}
+}
+
+// doHere does it without qmail-send, as its user: what it writes is for the next
+// qmail-send to read, and root does not write in folders of others.
+func (t *Tool) doHere(verb string, numbers []queue.Number, yield func(Result) error) error {
+	uid, gid, err := t.sender()
+	if err != nil {
+		return err
+	}
+	if err := t.Become(uid, gid); err != nil {
+		return err
+	}
+	defer t.Become(os.Getuid(), os.Getgid())
+	offline := send.Offline{Queue: t.q, Home: t.Home, Now: t.Now, Clean: func(command string, clean func(string) bool) bool {
+		if t.Become(os.Getuid(), os.Getgid()) != nil {
+			return false
+		}
+		ok := clean(command) // the files are qmail-queue's
+		return t.Become(uid, gid) == nil && ok
+	}}
+	for _, n := range numbers {
+		words := offline.Do(verb, n)
+		if words == sendctl.New {
+			words = sendctl.Refused("it is not preprocessed; start qmail-send first")
+		}
+		if err := yield(result(n, words)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sender is the user of qmail-send, whose lock/sendmutex is.
+func (t *Tool) sender() (uid, gid int, err error) {
+	st, err := os.Stat(filepath.Join(t.folder, "lock/sendmutex"))
+	if err != nil {
+		return 0, 0, err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 {
+		return os.Getuid(), os.Getgid(), nil
+	}
+	return int(sys.Uid), int(sys.Gid), nil
+}
