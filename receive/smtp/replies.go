@@ -45,3 +45,6 @@ const (
 	replyHops         = "554 too many hops, this message is looping (#5.4.6)"
 	replySyntax       = "555 syntax error (#5.5.4)"
 )
+
+// Busy is what a client is told that has too many connections.
+const Busy = "421 too many connections from your address (#4.7.0)\r\n"

@@ -1,0 +1,167 @@
+// Package listen accepts connections and has many served at a time in one process,
+// as tcpserver has each served by a process of its own.
+package listen
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"goqmail/receive"
+)
+
+// Server accepts connections.
+type Server struct {
+	Max    int         // connections at a time; more wait to be accepted
+	MaxOne int         // of those, from one address, or one /64 of IPv6; more are told Busy
+	Busy   string      // what is said to them, with its line end
+	Env    receive.Env // what sessions have in common
+	Grace  time.Duration
+
+	// Serve serves a connection; it need not close it.
+	Serve func(conn net.Conn, env receive.Env)
+}
+
+// Run serves until ctx ends. Sessions then have Grace to come to their end, and are
+// cut off after it. The error is that of the listener, nil if ctx has ended.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	r := &running{Server: s, slots: make(chan struct{}, s.Max), clients: map[netip.Addr]int{}, conns: map[net.Conn]bool{}}
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	defer stop()
+	err := r.accept(ctx, listener)
+	r.end()
+	if ctx.Err() != nil {
+		return nil
+	}
+	listener.Close()
+	return err
+}
+
+// running is a server at work.
+type running struct {
+	*Server
+	slots    chan struct{} // one for each connection
+	sessions sync.WaitGroup
+
+	mu      sync.Mutex
+	clients map[netip.Addr]int
+	conns   map[net.Conn]bool
+}
+
+// retry is how long to wait when the host is out of descriptors or the like.
+const retry = 100 * time.Millisecond
+
+func (r *running) accept(ctx context.Context, listener net.Listener) error {
+	for {
+		select {
+		case r.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		conn, err := listener.Accept()
+		if err == nil {
+			r.sessions.Add(1)
+			go r.session(conn)
+			continue
+		}
+		<-r.slots
+		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(retry):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *running) session(conn net.Conn) {
+	defer r.sessions.Done()
+	defer func() { <-r.slots }()
+	defer conn.Close()
+	client := network(conn.RemoteAddr())
+	if !r.enter(client, conn) {
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(conn, r.Busy)
+		return
+	}
+	defer r.leave(client, conn)
+	r.Serve(conn, r.env(conn))
+}
+
+// enter counts a connection, unless there are enough of that client.
+func (r *running) enter(client netip.Addr, conn net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.clients[client] >= r.MaxOne && !client.IsLoopback() {
+		return false
+	}
+	r.clients[client]++
+	r.conns[conn] = true
+	return true
+}
+
+func (r *running) leave(client netip.Addr, conn net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.clients[client]--; r.clients[client] == 0 {
+		delete(r.clients, client)
+	}
+	delete(r.conns, conn)
+}
+
+// end waits for the sessions, and cuts off those that take too long.
+func (r *running) end() {
+	late := time.AfterFunc(r.Grace, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for conn := range r.conns {
+			conn.Close()
+		}
+	})
+	defer late.Stop()
+	r.sessions.Wait()
+}
+
+// network is what a client is counted as.
+func network(addr net.Addr) netip.Addr {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		if prefix, err := ip.Prefix(64); err == nil && !ip.IsLoopback() {
+			return prefix.Addr()
+		}
+	}
+	return ip
+}
+
+// env is the environment of a session: what tcpserver would set, without the names,
+// which would have to be looked up.
+func (r *running) env(conn net.Conn) receive.Env {
+	env := make(receive.Env, len(r.Env)+5)
+	for name, value := range r.Env {
+		env[name] = value
+	}
+	for _, name := range []string{"TCPREMOTEHOST", "TCPREMOTEINFO", "TCPLOCALHOST", "LISTEN_FDS", "LISTEN_PID"} {
+		delete(env, name)
+	}
+	env["PROTO"] = "TCP"
+	setAddr(env, "TCPREMOTE", conn.RemoteAddr())
+	setAddr(env, "TCPLOCAL", conn.LocalAddr())
+	return env
+}
+
+func setAddr(env receive.Env, prefix string, addr net.Addr) {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		env[prefix+"IP"] = tcp.AddrPort().Addr().Unmap().WithZone("").String()
+		env[prefix+"PORT"] = strconv.Itoa(tcp.Port)
+	}
+}
