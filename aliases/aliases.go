@@ -17,6 +17,9 @@
 //	       / "|" command             ; for /bin/sh
 //	       / "/" path                ; an mbox; a maildir if it ends in a slash
 //	       / ":include:/" path       ; a file with more targets, addresses alone
+//	       / ":blackhole:"           ; nobody, as in Exim
+//	       / ":fail:" text           ; mail bounces, with the rest of the list as the reason
+//	       / ":defer:" text          ; mail waits
 //
 // Names and targets may stand within quotes, wholly or in part, where a backslash
 // takes the next byte as it is; so they must if there is a comma, a blank or a
@@ -43,7 +46,7 @@
 // aliases.cdb. The key of an entry is a colon and its name in lower case. The value
 // is the targets, each a letter, the text, and a NUL. The letter tells the kinds
 // apart: & address, \ address that is not looked up, | command, / path, : file to
-// include. Of the example above the entry postmaster is
+// include, ! bounce, ? wait. Of the example above the entry postmaster is
 //
 //	:postmaster -> &root NUL
 package aliases
@@ -64,6 +67,8 @@ const (
 	Program Kind = '|'  // Text is a shell command
 	File    Kind = '/'  // Text is the absolute name of an mbox, or of a maildir with a slash at its end
 	Include Kind = ':'  // Text is the absolute name of a file with more targets
+	Fail    Kind = '!'  // mail is refused for good; Text is the reason
+	Defer   Kind = '?'  // mail is refused for now; Text is the reason
 )
 
 // Target is one of the places that mail for a name goes to.
@@ -84,6 +89,10 @@ func (t Target) String() string {
 		return "mbox " + t.Text
 	case Include:
 		return "include " + t.Text
+	case Fail:
+		return "fail " + t.Text
+	case Defer:
+		return "defer " + t.Text
 	}
 	return "forward " + t.Text
 }
@@ -126,7 +135,7 @@ func unpack(value []byte) ([]Target, error) {
 	var list []Target
 	for len(value) > 0 {
 		text, rest, ok := bytes.Cut(value, []byte{0})
-		if !ok || len(text) < 2 || bytes.IndexByte([]byte(`&\|/:`), text[0]) < 0 {
+		if !ok || len(text) < 2 || bytes.IndexByte([]byte(`&\|/:!?`), text[0]) < 0 {
 			return nil, fmt.Errorf("%w: compiled table", ErrFormat)
 		}
 		list = append(list, Target{Kind(text[0]), string(text[1:])})

@@ -34,6 +34,14 @@ var (
 	ErrInclude = errors.New("an included file may hold nothing but addresses")
 )
 
+// Refusal is the error for a name whose mail is refused, by :fail: or :defer:.
+type Refusal struct {
+	Perm bool
+	Text string // the reason
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
 // Expander finds out where mail goes. It looks aliases up in aliases, and includes
 // files, each once.
 type Expander struct {
@@ -136,8 +144,10 @@ func (x *Expander) step(t Target) (more []Target, err error) {
 	switch t.Kind {
 	case Include:
 		return x.include(t.Text)
+	case Fail, Defer:
+		return nil, &Refusal{Perm: t.Kind == Fail, Text: t.Text}
 	case File:
-		if t.Text == "/dev/null" {
+		if t.Text == nowhere {
 			return nil, nil
 		}
 	case Address, Final:
@@ -196,7 +206,7 @@ func (x *Expander) include(name string) ([]Target, error) {
 		return nil, fmt.Errorf("include %s: %w", name, err)
 	}
 	for _, t := range targets {
-		if t.Kind == Program || t.Kind == File {
+		if t.Kind != Address && t.Kind != Final && t.Kind != Include {
 			return nil, fmt.Errorf("include %s: %w", name, ErrInclude)
 		}
 	}
@@ -260,12 +270,17 @@ func (e Expansion) String() string {
 	return b.String()
 }
 
-// Fault is what is told of an error of this package. All are temporary but that of
-// a name that leads nowhere: somebody is to put the files right.
+// Fault is what is told of an error of this package. All are temporary but refusals
+// and that of a name that leads nowhere: somebody is to put the files right.
 func Fault(err error) error {
+	var r *Refusal
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &r) && r.Perm:
+		return &fault.Error{Perm: true, Text: r.Text + " (#5.1.1)", Err: err}
+	case errors.As(err, &r):
+		return fault.Soft(r.Text+" (#4.2.1)", err)
 	case errors.Is(err, ErrLoop):
 		return &fault.Error{Perm: true, Text: "Sorry, this alias leads to itself and to nobody else. (#5.4.6)", Err: err}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"goqmail/internal/cdb"
+	"goqmail/internal/fault"
 )
 
 // table is a compiled table in memory.
@@ -40,6 +41,7 @@ var files = fstest.MapFS{
 	"more":     {Data: []byte(":include:/list\nbob@far.example # twice\nann@far.example")},
 	"writable": {Data: []byte("ann\n"), Mode: 0o666},
 	"program":  {Data: []byte("|rm\n")},
+	"refusal":  {Data: []byte(":fail: no\n")},
 	"broken":   {Data: []byte("a b\n")},
 	"empty":    {},
 	"folder":   {Mode: fs.ModeDir},
@@ -100,6 +102,7 @@ func TestRecipientErrors(t *testing.T) {
 		{"no file", "a: :include:/none", fs.ErrNotExist},
 		{"folder", "a: :include:/folder", fs.ErrInvalid},
 		{"writable file", "a: :include:/writable", ErrWritable},
+		{"refusal in a file", "a: :include:/refusal", ErrInclude},
 		{"program in a file", "a: :include:/program", ErrInclude},
 		{"bad file", "a: :include:/broken", ErrFormat},
 	} {
@@ -115,8 +118,26 @@ func TestRecipientErrors(t *testing.T) {
 	if _, _, err := (Expander{Table: compiled(t, many.String())}).Recipient("a0", "here"); !errors.Is(err, ErrTooMany) {
 		t.Error(err)
 	}
-	if _, _, err := (Expander{Table: table{":a": []byte("?x\x00")}}).Recipient("a", "here"); !errors.Is(err, ErrFormat) {
+	if _, _, err := (Expander{Table: table{":a": []byte("=x\x00")}}).Recipient("a", "here"); !errors.Is(err, ErrFormat) {
 		t.Error(err)
+	}
+}
+
+func TestFault(t *testing.T) {
+	for text, want := range map[string]fault.Error{
+		"a: x, :fail: gone":             {Perm: true, Text: "gone (#5.1.1)"},
+		"a: b\nb: :defer: moving, wait": {Text: "moving, wait (#4.2.1)"},
+		"a: b\nb: c\nc: b":              {Perm: true, Text: "Sorry, this alias leads to itself and to nobody else. (#5.4.6)"},
+		"a: :include:/program":          {Text: "Unable to read aliases: include /program: an included file may hold nothing but addresses. (#4.3.5)"},
+	} {
+		_, _, err := Expander{Table: compiled(t, text), Open: openFile}.Recipient("a", "here")
+		var f *fault.Error
+		if !errors.As(Fault(err), &f) || f.Perm != want.Perm || f.Text != want.Text {
+			t.Errorf("%q: %v, want %v", text, f, want)
+		}
+	}
+	if Fault(nil) != nil {
+		t.Error("no error is one")
 	}
 }
 
@@ -196,7 +217,7 @@ func FuzzRecipient(f *testing.F) {
 		}
 		seen := map[Target]bool{}
 		for _, target := range e.Targets {
-			if seen[target] || target.Kind == Include || target.Kind == Final {
+			if seen[target] || strings.IndexByte("&|/", byte(target.Kind)) < 0 {
 				t.Errorf("%q expands to %v", text, e.Targets)
 			}
 			seen[target] = true

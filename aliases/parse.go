@@ -2,6 +2,9 @@ package aliases
 
 import "strings"
 
+// nowhere is the file that keeps nothing.
+const nowhere = "/dev/null"
+
 // Parse reads the text of a table. Of several entries for a name it returns the
 // first; twice has the lines of the others. The error, which wraps [ErrFormat],
 // says in which line it is.
@@ -143,6 +146,9 @@ func parseEntry(line string, number int) (Entry, error) {
 func parseTargets(list string, number int) (targets []Target, err error) {
 	for more := true; more; {
 		var item string
+		if t, ok := refusal(strings.TrimSpace(list)); ok {
+			return append(targets, t), nil
+		}
 		if comma := outside(list, 0, ","); comma >= 0 {
 			item, list = list[:comma], list[comma+1:]
 		} else {
@@ -160,6 +166,25 @@ func parseTargets(list string, number int) (targets []Target, err error) {
 		}
 	}
 	return targets, nil
+}
+
+// refusal reads :fail: and :defer:, whose text is all that follows.
+func refusal(list string) (t Target, ok bool) {
+	for _, r := range []struct {
+		word string
+		Target
+	}{
+		{":fail:", Target{Fail, "Sorry, no mail is taken for this address."}},
+		{":defer:", Target{Defer, "Mail for this address has to wait."}},
+	} {
+		if text, ok := strings.CutPrefix(list, r.word); ok {
+			if text = strings.TrimSpace(text); text != "" {
+				r.Text = text
+			}
+			return r.Target, true
+		}
+	}
+	return Target{}, false
 }
 
 // parseTarget reads one target, which is not empty.
@@ -182,6 +207,8 @@ func parseTarget(item string, number int) (Target, error) {
 		return command(text[1:], number)
 	case text[0] == '/':
 		return Target{File, text}, nil
+	case text == ":blackhole:":
+		return Target{File, nowhere}, nil
 	case strings.HasPrefix(text, ":include:"):
 		path := strings.TrimLeft(text[len(":include:"):], " \t")
 		if !strings.HasPrefix(path, "/") {

@@ -39,6 +39,10 @@ func TestParse(t *testing.T) {
 		{"includes", "a: :include:/b, \":include:/c d\", :include:\"/e f\"", []Entry{{"a", []Target{{Include, "/b"}, {Include, "/c d"}, {Include, "/e f"}}, 1}}},
 		{"final", `a: \a, \b@c`, []Entry{{"a", []Target{{Final, "a"}, {Final, "b@c"}}, 1}}},
 		{"words", `a: Kim Lee <kim@b>, "Lee, K." <lee@b> (x, y), <z>`, []Entry{{"a", []Target{{Address, "kim@b"}, {Address, "lee@b"}, {Address, "z"}}, 1}}},
+		{"as in Exim", "a: :blackhole:\nb: c, :fail: gone, \"ask\" (Bob)\nd: :defer:\n", []Entry{
+			{"a", []Target{{File, "/dev/null"}}, 1},
+			{"b", []Target{{Address, "c"}, {Fail, `gone, "ask" (Bob)`}}, 2},
+			{"d", []Target{{Defer, "Mail for this address has to wait."}}, 3}}},
 		{"empty members", "a: ,, b , (nobody),", []Entry{{"a", []Target{{Address, "b"}}, 1}}},
 		{"sign in an address", "a: b#c, d\n", []Entry{{"a", []Target{{Address, "b#c"}, {Address, "d"}}, 1}}},
 		{"CR LF", "a: b\r\nc: d\r\n", []Entry{{"a", []Target{{Address, "b"}}, 1}, {"c", []Target{{Address, "d"}}, 2}}},
@@ -64,7 +68,7 @@ func TestParseErrors(t *testing.T) {
 		"a: (only this)\n": "line 1: bad format: a name without targets",
 		"a: b c\n":         "line 1: bad format: not an address",
 		"a: @b\n":          "line 1: bad format: not an address",
-		"a: :fail: no\n":   "line 1: bad format: not an address",
+		"a: :unknown:\n":   "line 1: bad format: not an address",
 		"a: b;\n":          "line 1: bad format: not an address",
 		"a: <>\n":          "line 1: bad format: not an address",
 		"a: <b\n":          "line 1: bad format: no > after <",
@@ -127,7 +131,7 @@ func FuzzParse(f *testing.F) {
 				if target.Text == "" || strings.ContainsAny(target.Text, "\x00\n") {
 					t.Fatalf("%q has target %q", text, target)
 				}
-				if target.Kind == Final || target.Text[0] == '|' || target.Text[0] == '/' && target.Kind != File || strings.HasPrefix(target.Text, ":include:") || target.Text[0] == '\\' {
+				if target.Kind == Final || target.Kind == Fail || target.Kind == Defer || target.Text[0] == '|' || target.Text[0] == '/' && target.Kind != File || strings.HasPrefix(target.Text, ":include:") || target.Text[0] == '\\' {
 					continue // looks like another kind once it is quoted
 				}
 				list = append(list, quoted(target))
