@@ -36,6 +36,7 @@ type Folder struct {
 	path  string
 	me    string
 	hasMe bool
+	null  bool // see NullClient
 }
 
 // Open returns the control files in the folder called path. It reads me, which
@@ -50,6 +51,22 @@ func Open(path string) (*Folder, error) {
 
 // Me returns the host's name from control/me; ok is false if there is no such file.
 func (f *Folder) Me() (me string, ok bool) { return f.me, f.hasMe }
+
+// NullClient lets a host that only hands its mail to another one do without me: if
+// that is missing, and smtproutes has a route for all hosts, a line that begins with
+// a colon, me is what host returns. Such a host has no locals, unless it has the
+// file: all mail goes away.
+func (f *Folder) NullClient(host func() string) error {
+	if f.hasMe {
+		return nil
+	}
+	routes, _, err := f.List("smtproutes")
+	if route, _ := Pairs(routes).Get(""); err != nil || trim(route) == "" {
+		return err
+	}
+	f.me, f.hasMe, f.null = host(), true, true
+	return nil
+}
 
 // Line returns the first line of a file of kind [Line], or its default.
 func (f *Folder) Line(name string) (string, error) {
@@ -78,9 +95,9 @@ func (f *Folder) Given(name string) (line string, ok bool, err error) {
 	return f.first(name)
 }
 
-// Number returns the number in a file of kind [Number], or its default if there
-// is no such file or it does not begin with a digit. What is more than an int
-// holds is the largest int32.
+// Number returns the number in a file of kind [Number], or its default, which may
+// be another file's number, if there is no such file or it does not begin with a
+// digit. What is more than an int holds is the largest int32.
 func (f *Folder) Number(name string) (int, error) {
 	file, err := find(name, Number)
 	if err != nil {
@@ -95,8 +112,10 @@ func (f *Folder) Number(name string) (int, error) {
 			return n, nil
 		}
 	}
-	n, _ := leadingNumber(file.Default)
-	return n, nil
+	if n, ok := leadingNumber(file.Default); ok || file.Default == "" {
+		return n, nil
+	}
+	return f.Number(file.Default)
 }
 
 // List returns the lines of a file of kind [List]. Ok is false if there is no
@@ -108,7 +127,10 @@ func (f *Folder) List(name string) (lines []string, ok bool, err error) {
 	}
 	data, err := os.ReadFile(filepath.Join(f.path, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		if file.Default == DefaultMe && f.hasMe {
+		switch {
+		case file.Default == DefaultMe && f.null:
+			return nil, true, nil
+		case file.Default == DefaultMe && f.hasMe:
 			return []string{f.me}, true, nil
 		}
 		return nil, false, nil

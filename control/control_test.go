@@ -65,6 +65,22 @@ func TestNumber(t *testing.T) {
 	}
 }
 
+func TestNumberOfAnotherFile(t *testing.T) {
+	for _, tt := range []struct {
+		files map[string]string
+		want  int
+	}{
+		{nil, 604800},
+		{map[string]string{"queuelifetime": "5"}, 5},
+		{map[string]string{"queuelifetime": "5", "bouncelifetime": "0"}, 0},
+		{map[string]string{"queuelifetime": "5", "bouncelifetime": "x"}, 5},
+	} {
+		if got, err := folder(t, tt.files).Number("bouncelifetime"); got != tt.want || err != nil {
+			t.Errorf("with %q bouncelifetime is %d, %v, want %d", tt.files, got, err, tt.want)
+		}
+	}
+}
+
 func TestList(t *testing.T) {
 	f := folder(t, map[string]string{
 		"me":     "m",

@@ -16,7 +16,7 @@ const DefaultMe = "\x00me"
 type File struct {
 	Name    string
 	Kind    Kind
-	Default string   // [DefaultMe], a value, or empty for none
+	Default string   // [DefaultMe], a value, the name of another number, or empty for none
 	Readers []string // the programs that read it
 	Doc     string   // what it is, in a phrase
 }
@@ -27,15 +27,21 @@ var Files = []File{
 	{"badmailfrom", List, "", []string{"qmail-smtpd"}, "senders whose mail is refused"},
 	{"bouncefrom", Line, "MAILER-DAEMON", []string{"qmail-send"}, "local part of the sender of bounces"},
 	{"bouncehost", Line, DefaultMe, []string{"qmail-send"}, "host of the sender of bounces"},
+	{"bounceinterval", Number, "0", []string{"qmail-send"}, "seconds between two notices about a message; 0: one at its end"},
+	{"bouncelifetime", Number, "queuelifetime", []string{"qmail-send"}, "seconds that a bounce is tried for"},
+	{"bouncemaxbytes", Number, "0", []string{"qmail-send"}, "how much of a message is sent back; 0: all"},
+	{"bouncemime", Number, "0", []string{"qmail-send"}, "1: bounces are multipart/report"},
 	{"concurrencydestination", Number, "0", []string{"qmail-send"}, "remote deliveries at a time to one host; 0: three quarters of all"},
 	{"concurrencyincoming", Number, "100", []string{"qmail-smtpd"}, "connections at a time"},
 	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
 	{"concurrencyperaddress", Number, "10", []string{"qmail-smtpd"}, "of those, from one address"},
 	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
+	{"custombouncetext", List, "", []string{"qmail-send"}, "text of the administrator's own in bounces"},
 	{"databytes", Number, "0", []string{"qmail-smtpd", "qmail-qmtpd"}, "size of the largest message that is taken"},
 	{"defaultdelivery", List, "", []string{"qmail-explain"}, "instructions for users without any, which whoever starts qmail-start gives it"},
 	{"defaultdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts without a dot"},
 	{"defaulthost", Line, DefaultMe, []string{"qmail-inject"}, "added to addresses without a host"},
+	{"delaywarning", Number, "0", []string{"qmail-send"}, "hours until a sender is warned of a delay; 0: never"},
 	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},
 	{"doublebounceto", Line, "postmaster", []string{"qmail-send"}, "local part that double bounces go to"},
 	{"envnoathost", Line, DefaultMe, []string{"qmail-send"}, "host of recipients without one"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"goqmail/bounce"
 	"goqmail/control"
 )
 
@@ -18,8 +19,27 @@ type Config struct {
 
 	Routes Routes
 
-	BounceFrom, BounceHost string // author of bounces
-	DoubleBounceTo         string // recipient of double bounces
+	Bounces Bounces
+}
+
+// Bounces is what the control files say about notices.
+type Bounces struct {
+	From, Host string        // their author
+	DoubleTo   string        // recipient of double bounces; empty: they are thrown away
+	Lifetime   time.Duration // how long notices are tried for
+	Text       []string      // the administrator's own
+	MaxBytes   int64         // how much of a message is sent back; 0: all
+	Interval   time.Duration // at least between two notices about a message; 0: there is one, at its end
+	Delay      time.Duration // age at which the sender is warned; 0: never
+	MIME       bool          // as multipart/report
+}
+
+// lifetime is how long mail from a sender is tried for.
+func (c *Config) lifetime(sender string) time.Duration {
+	if sender == "" || sender == bounce.DoubleSender {
+		return c.Bounces.Lifetime
+	}
+	return c.Lifetime
 }
 
 // ConfigError is a control file that cannot be read.
@@ -47,10 +67,7 @@ func LoadConfig(folder string) (*Config, error) {
 			PercentHack: control.Set(l.list("percenthack")),
 			Virtual:     control.Pairs(l.list("virtualdomains")),
 		},
-		BounceFrom: l.line("bouncefrom"),
-		BounceHost: l.line("bouncehost"),
-		// Compat: a host is always added, even if there is one.
-		DoubleBounceTo: l.line("doublebounceto") + "@" + l.line("doublebouncehost"),
+		Bounces: l.bounces(),
 	}
 	locals, ok, err := files.List("locals")
 	if err == nil && !ok {
@@ -62,6 +79,28 @@ func LoadConfig(folder string) (*Config, error) {
 		return nil, l.err
 	}
 	return c, nil
+}
+
+// maxHours is more than anybody can wait, and less than a time.Duration holds.
+const maxHours = 1 << 20
+
+func (l *loader) bounces() Bounces {
+	b := Bounces{
+		From:     l.line("bouncefrom"),
+		Host:     l.line("bouncehost"),
+		DoubleTo: l.line("doublebounceto"),
+		Lifetime: time.Duration(l.number("bouncelifetime")) * time.Second,
+		Text:     l.list("custombouncetext"),
+		MaxBytes: int64(l.number("bouncemaxbytes")),
+		Interval: time.Duration(l.number("bounceinterval")) * time.Second,
+		Delay:    time.Duration(min(l.number("delaywarning"), maxHours)) * time.Hour,
+		MIME:     l.number("bouncemime") > 0,
+	}
+	host := l.line("doublebouncehost")
+	if b.DoubleTo != "" {
+		b.DoubleTo += "@" + host // Compat: always, even if there is one
+	}
+	return b
 }
 
 // loader remembers the first file that could not be read.

@@ -2,13 +2,10 @@ package send
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"time"
 
-	"goqmail/bounce"
 	"goqmail/internal/durable"
-	"goqmail/internal/qq"
 	"goqmail/queue"
 )
 
@@ -28,41 +25,59 @@ func (s *Server) finish(m *message) {
 	again, err := s.tryFinish(m.n)
 	if err != nil {
 		s.log.warning(err.Error())
+		again = s.now().Add(troublePause)
 	}
-	if again {
-		due := s.now().Add(troublePause).Unix()
-		s.post(func() { s.ending.push(entry{due: due, n: m.n}) })
+	if !again.IsZero() {
+		s.post(func() { s.ending.push(entry{due: unixAfter(again), n: m.n}) })
 	}
 }
 
-// tryFinish reports whether it has to be done again; an error is a warning.
-func (s *Server) tryFinish(n queue.Number) (again bool, err error) {
+// tryFinish returns when it has to be done again, if that is so; an error is a
+// warning.
+func (s *Server) tryFinish(n queue.Number) (again time.Time, err error) {
 	// Todo first: it goes when the others are there.
 	for _, kind := range []queue.Kind{queue.Todo, queue.Local, queue.Remote} {
 		has, err := s.q.Has(kind, n)
 		if err != nil {
-			return true, unable("stat", s.q.Name(kind, n))
+			return again, unable("stat", s.q.Name(kind, n))
 		}
 		if has {
-			return false, nil
+			return again, nil
 		}
 	}
 	has, err := s.q.Has(queue.Info, n)
 	if err != nil {
-		return true, unable("stat", s.q.Name(queue.Info, n))
+		return again, unable("stat", s.q.Name(queue.Info, n))
 	}
 	if !has {
-		return false, nil
+		return again, nil
 	}
-	if err := s.tellSender(n); err != nil {
-		return true, err
+	if again = s.mustWait(n); !again.IsZero() {
+		return again, nil
+	}
+	if _, err := s.tellSender(n); err != nil {
+		return again, err
 	}
 	s.log.end(n)
 	if err := s.q.Remove(queue.Info, n); err != nil {
-		return true, unable("unlink", s.q.Name(queue.Info, n))
+		return again, unable("unlink", s.q.Name(queue.Info, n))
 	}
+	s.early.forget(n)
 	s.forgetFiles(n)
-	return false, nil
+	return again, nil
+}
+
+// mustWait returns when the sender may be told of the last failures, if not now:
+// there have been others a short time ago.
+func (s *Server) mustWait(n queue.Number) time.Time {
+	until := s.early.quietUntil(n, s.now(), s.config.Load().Bounces.Interval)
+	if until.IsZero() {
+		return until
+	}
+	if has, err := s.q.Has(queue.Bounce, n); !has && err == nil {
+		return time.Time{}
+	}
+	return until
 }
 
 func unable(verb, name string) error {
@@ -140,68 +155,4 @@ func fileSize(f durable.File) (int64, error) {
 		return -1, err
 	}
 	return st.Size(), nil
-}
-
-// tellSender sends the message's bounce, if it has one, and removes it.
-func (s *Server) tellSender(n queue.Number) error {
-	name := s.q.Name(queue.Bounce, n)
-	paragraphs, err := s.q.FS.Open(name, os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return errors.New("unable to open " + name + "; will try again later")
-	}
-	defer paragraphs.Close()
-	sender, _, err := s.q.ReadInfo(n)
-	if err != nil {
-		return errors.New("trouble opening " + s.q.Name(queue.Info, n) + "; will try again later")
-	}
-	if to := bounce.ReturnTo(sender); to == bounce.DoubleSender {
-		s.log.print("triple bounce: discarding ", name)
-	} else if err := s.sendNotice(n, to, paragraphs); err != nil {
-		return err
-	}
-	if err := s.q.Remove(queue.Bounce, n); err != nil {
-		return errors.New("unable to unlink " + name)
-	}
-	return nil
-}
-
-// sendNotice queues a bounce, or a double bounce if to is empty.
-func (s *Server) sendNotice(n queue.Number, to string, paragraphs durable.File) error {
-	s.bounces <- struct{}{}
-	defer func() { <-s.bounces }()
-	m, err := s.submit.Open()
-	if err != nil {
-		return errors.New("unable to start qmail-queue, will try later")
-	}
-	s.writeNotice(m, n, to, paragraphs)
-	qp := m.PID()
-	if m.Close() != nil {
-		return errors.New("trouble injecting bounce message, will try later")
-	}
-	s.log.bounced(n, qp)
-	return nil
-}
-
-func (s *Server) writeNotice(m *qq.Message, n queue.Number, to string, paragraphs durable.File) {
-	c := s.config.Load()
-	envelopeSender, recipient := "", to
-	if to == "" {
-		envelopeSender, recipient = bounce.DoubleSender, c.DoubleBounceTo
-	}
-	original, err := s.q.FS.Open(s.q.Name(queue.Mess, n), os.O_RDONLY, 0)
-	if err != nil {
-		m.Fail()
-		return
-	}
-	defer original.Close()
-	notice := bounce.Notice{From: c.BounceFrom, Host: c.BounceHost, To: recipient, Sender: to, Date: s.now()}
-	if notice.Write(m, paragraphs, original) != nil {
-		m.Fail()
-		return
-	}
-	m.From(envelopeSender)
-	m.To(recipient)
 }

@@ -17,6 +17,7 @@ type job struct {
 	lane *lane
 
 	sender string
+	birth  time.Time
 	retry  time.Time // when those that are left are tried again
 	dying  bool      // the message is too old to be tried again after this
 
@@ -67,9 +68,9 @@ func (s *Server) openJob(l *lane, n queue.Number) {
 	m.jobs[l.ch] = j
 	l.opening++
 	now := s.now()
-	lifetime := s.config.Load().Lifetime
+	config := s.config.Load()
 	s.do(j.m, func() {
-		err := j.open(s.q, now, lifetime)
+		err := j.open(s.q, now, config)
 		var batch []queue.Recipient
 		if err == nil {
 			batch, err = j.read()
@@ -90,7 +91,7 @@ type openError struct {
 func (e *openError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *openError) Unwrap() error { return e.err }
 
-func (j *job) open(q *queue.Queue, now time.Time, lifetime time.Duration) error {
+func (j *job) open(q *queue.Queue, now time.Time, config *Config) error {
 	r, err := q.OpenRecipients(j.lane.ch.kind(), j.m.n)
 	if err != nil {
 		return &openError{q.Name(j.lane.ch.kind(), j.m.n), err}
@@ -101,9 +102,9 @@ func (j *job) open(q *queue.Queue, now time.Time, lifetime time.Duration) error 
 		return &openError{q.Name(queue.Info, j.m.n), err}
 	}
 	j.reader = r
-	j.sender = sender
+	j.sender, j.birth = sender, birth
 	j.retry = nextTry(birth, now, j.lane.ch)
-	j.dying = now.Unix() > birth.Add(lifetime).Unix()
+	j.dying = now.Unix() > birth.Add(config.lifetime(sender)).Unix()
 	return nil
 }
 
@@ -325,6 +326,8 @@ func (s *Server) putBack(j *job) {
 		s.saveTime(kind, n, retry)
 		s.saveReports(kind, n, reports)
 	})
+	s.tellEarly(n)
+	s.warnOfDelay(j)
 }
 
 func (s *Server) saveTime(kind queue.Kind, n queue.Number, due time.Time) {

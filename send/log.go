@@ -50,6 +50,10 @@ func (l *logger) bounced(n queue.Number, qp int) {
 	l.print("bounce msg ", n.String(), " qp ", strconv.Itoa(qp))
 }
 
+func (l *logger) delayed(n queue.Number, qp int) {
+	l.print("delay msg ", n.String(), " qp ", strconv.Itoa(qp))
+}
+
 func (l *logger) end(n queue.Number) { l.print("end msg ", n.String()) }
 
 func (l *logger) warning(parts ...string) { l.print("warning: ", strings.Join(parts, "")) }

@@ -76,6 +76,8 @@ func (d *Dir) Chtimes(name string, atime, mtime time.Time) error {
 	return os.Chtimes(d.path(name), atime, mtime)
 }
 
+func (d *Dir) Chmod(name string, perm fs.FileMode) error { return os.Chmod(d.path(name), perm) }
+
 // namesSize bounds how much of a large folder is in memory: about 1,000 names.
 const namesSize = 32 << 10
 

@@ -45,6 +45,8 @@ type FS interface {
 	Names(folder string, yield func(name string) bool) error
 	// Chtimes sets a file's times. They are not synced.
 	Chtimes(name string, atime, mtime time.Time) error
+	// Chmod sets a file's permissions. They are not synced.
+	Chmod(name string, perm fs.FileMode) error
 	// SyncDir makes the present entries of a folder durable.
 	SyncDir(folder string) error
 }
