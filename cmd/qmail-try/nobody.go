@@ -40,7 +40,9 @@ func runAsNobody(home privatehome.Home) (*os.ProcessState, error) {
 		return nil, err
 	}
 	fmt.Println("qmail-try: root is not delivered to: this runs as nobody")
-	signal.Ignore(syscall.SIGINT) // the other one stops, and then we do
+	// The terminal interrupts the other one too, which stops, and then we do.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	p, err := os.StartProcess(self, os.Args, &os.ProcAttr{
 		Env:   append(os.Environ(), userVariable+"="+home.User),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
@@ -49,6 +51,13 @@ func runAsNobody(home privatehome.Home) (*os.ProcessState, error) {
 	if err != nil {
 		return nil, err
 	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGTERM {
+				p.Signal(s)
+			}
+		}
+	}()
 	return p.Wait()
 }
 

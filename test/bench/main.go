@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 func main() {
@@ -19,17 +21,26 @@ func main() {
 	messages := flag.Int("messages", 2000, "`number` of messages in one round")
 	rounds := flag.Int("rounds", 3, "`number` of rounds, of which the median counts")
 	starts := flag.Int("starts", 300, "`number` of starts of each program")
+	sizes := flag.String("queue", "1000,10000", "`sizes` of queues that qmail-send finds, with commas")
 	flag.Parse()
-	if err := run(*bin, *messages, *rounds, *starts); err != nil {
+	if err := run(*bin, *messages, *rounds, *starts, *sizes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bin string, messages, rounds, starts int) error {
+func run(bin string, messages, rounds, starts int, sizes string) error {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
+	}
+	var queues []int
+	for size := range strings.SplitSeq(sizes, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil {
+			return err
+		}
+		queues = append(queues, n)
 	}
 	top, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -50,7 +61,10 @@ func run(bin string, messages, rounds, starts int) error {
 	if err := h.startUp(nothing, starts); err != nil {
 		return err
 	}
-	return h.injectToMaildir(messages, rounds)
+	if err := h.injectToMaildir(messages, rounds); err != nil {
+		return err
+	}
+	return h.fullQueue(queues)
 }
 
 // buildNothing builds a Go program that does nothing, to compare with.
