@@ -104,7 +104,15 @@ func copyProgram(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, program, 0o755)
+	return writeFile(to, program, 0o755)
+}
+
+// writeFile writes a file while no process is forked: one that had it open for
+// writing, until it runs its program, would keep others from running the file.
+func writeFile(name string, data []byte, mode fs.FileMode) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(name, data, mode)
 }
 
 // wait runs a command within the time limit. That it fails is a result, not an

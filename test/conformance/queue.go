@@ -31,10 +31,10 @@ func makeQueue(queue string) error {
 	if err := syscall.Mkfifo(filepath.Join(queue, "lock/trigger"), 0o666); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(queue, "lock/sendmutex"), nil, 0o600); err != nil {
+	if err := writeFile(filepath.Join(queue, "lock/sendmutex"), nil, 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(queue, "lock/tcpto"), make([]byte, 1024), 0o644)
+	return writeFile(filepath.Join(queue, "lock/tcpto"), make([]byte, 1024), 0o644)
 }
 
 // messageNames gives message numbers the names that they have in recordings:

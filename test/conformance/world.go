@@ -111,7 +111,7 @@ func (w *world) plantBelow(root string, files map[string]Bytes) error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, []byte(w.fill(content)), 0o644); err != nil {
+		if err := writeFile(path, []byte(w.fill(content)), 0o644); err != nil {
 			return err
 		}
 	}

@@ -115,7 +115,9 @@ func (s *system) replace(program, script string) {
 	name := filepath.Join(s.home.Bin, program)
 	s.must(os.Remove(name))
 	if script != "" {
+		syscall.ForkLock.RLock() // a child that had it open would keep it from being run
 		s.must(os.WriteFile(name, []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+		syscall.ForkLock.RUnlock()
 	}
 }
 
