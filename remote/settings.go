@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"goqmail/control"
+	"goqmail/internal/hostname"
 )
 
 // Settings are what the control files say.
@@ -29,6 +30,9 @@ func ReadSettings(folder string) (*Settings, error) {
 func readSettings(folder string) (*Settings, error) {
 	files, err := control.Open(folder)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.NullClient(hostname.System.Name); err != nil {
 		return nil, err
 	}
 	helo, ok, err := files.Given("helohost")
