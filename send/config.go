@@ -6,6 +6,7 @@ import (
 
 	"goqmail/bounce"
 	"goqmail/control"
+	"goqmail/internal/hostname"
 )
 
 // Config is what the control files say, qmail-send(8).
@@ -56,6 +57,9 @@ func LoadConfig(folder string) (*Config, error) {
 	files, err := control.Open(folder)
 	if err != nil {
 		return nil, &ConfigError{"me", err}
+	}
+	if err := files.NullClient(hostname.System.Name); err != nil {
+		return nil, &ConfigError{"smtproutes", err}
 	}
 	l := &loader{files: files}
 	c := &Config{
