@@ -34,6 +34,7 @@ var commands = []struct {
 	{"vrfy", always(replyVerify)},
 	{"starttls", (*session).startTLS},
 	{"auth", (*session).auth},
+	{"bdat", (*session).bdat},
 }
 
 func always(reply string) func(*session, string) error {
@@ -58,14 +59,14 @@ func (s *session) hello(name string) {
 }
 
 func (s *session) heloCommand(name string) error {
-	s.mail = nil
+	s.forget()
 	s.hello(name)
 	s.say("250 " + s.set.Greeting)
 	return nil
 }
 
 func (s *session) ehlo(name string) error {
-	s.mail = nil
+	s.forget()
 	s.hello(name)
 	offers := s.offers()
 	s.say("250-" + s.set.Greeting)
@@ -82,6 +83,7 @@ func (s *session) offers() []string {
 		"PIPELINING", // RFC 2920
 		"SIZE " + strconv.FormatInt(s.set.Databytes, 10), // RFC 1870; 0: no limit
 		"8BITMIME", // RFC 6152
+		"CHUNKING", // RFC 3030
 	}
 	if s.mayStartTLS() {
 		offers = append(offers, "STARTTLS") // RFC 3207
@@ -93,7 +95,7 @@ func (s *session) offers() []string {
 }
 
 func (s *session) rset(string) error {
-	s.mail = nil
+	s.forget()
 	s.say(replyFlushed)
 	return nil
 }
@@ -111,6 +113,7 @@ func (s *session) from(argument string) error {
 		s.say(replyTooBig)
 	default:
 		// Compat: a bad sender is told so at RCPT.
+		s.forget()
 		s.mail = &mail{sender: sender, bad: s.set.isBad(sender)}
 		s.say(replyOK)
 	}
@@ -132,8 +135,12 @@ func (s *session) announcedTooBig(parameters string) bool {
 }
 
 func (s *session) rcpt(argument string) error {
-	if s.mail == nil {
+	switch {
+	case s.mail == nil:
 		s.say(replyMailFirst)
+		return nil
+	case s.mail.arrival != nil:
+		s.say(replyChunks)
 		return nil
 	}
 	to, _, ok := s.path(argument)

@@ -22,6 +22,7 @@ type incoming struct {
 	hops   int       // Received and Delivered-To fields
 	stray  bool      // there is a bare CR or LF
 	body   bool      // the header is over
+	head   []byte    // of a line of the header, as much as is looked at
 	inLine bool      // the next piece goes on with a line
 	cr     bool      // a CR was held back: the next byte decides
 	broken bool      // the last line did not end with CRLF
@@ -48,14 +49,22 @@ func (in *incoming) read(r slicer) error {
 // piece takes a line, or a piece of one that is too long for a buffer, and
 // reports whether it is the end of the message.
 func (in *incoming) piece(p []byte) (end bool) {
-	if !in.inLine && !in.broken {
+	if !in.inLine && !in.broken && p[0] == '.' {
 		if string(p) == ".\r\n" {
 			return true
 		}
-		in.header(p)
-		if p[0] == '.' {
-			p = p[1:]
-		}
+		in.head = append(in.head, '.')
+		p = p[1:]
+	}
+	in.plain(p)
+	return false
+}
+
+// plain takes a piece as it is: a dot means nothing.
+func (in *incoming) plain(p []byte) {
+	if !in.body && len(in.head) < maxHead {
+		line, _, _ := bytes.Cut(p, newline)
+		in.head = append(in.head, line[:min(len(line), maxHead-len(in.head))]...)
 	}
 	ends := len(p) > 0 && p[len(p)-1] == '\n'
 	if ends {
@@ -66,7 +75,17 @@ func (in *incoming) piece(p []byte) (end bool) {
 	if ends {
 		in.endLine()
 	}
-	return false
+}
+
+// last takes the end of a message that was told by its length alone: its last line
+// need not have an end.
+func (in *incoming) last() {
+	if in.cr {
+		in.stray = true
+	}
+	if in.inLine {
+		in.to.Write(newline)
+	}
 }
 
 // text takes a piece of a line without its LF. A CR at the end of it is held back.
@@ -95,20 +114,25 @@ func (in *incoming) endLine() {
 	}
 	in.cr = false
 	in.to.Write(newline)
+	in.header()
 }
 
 var newline = []byte{'\n'}
 
-// header looks at the beginning of a line of the header.
+// maxHead is how much of a line of the header is looked at.
+const maxHead = len("delivered")
+
+// header looks at a line of the header that has ended.
 // Compat: any field counts whose name begins like Received or Delivered.
-func (in *incoming) header(p []byte) {
+func (in *incoming) header() {
 	switch {
 	case in.body:
-	case string(p) == "\r\n":
+	case string(in.head) == "\r":
 		in.body = true
-	case hasPrefixFold(p, "received"), hasPrefixFold(p, "delivered"):
+	case hasPrefixFold(in.head, "received"), hasPrefixFold(in.head, "delivered"):
 		in.hops++
 	}
+	in.head = in.head[:0]
 }
 
 func hasPrefixFold(p []byte, prefix string) bool {

@@ -8,68 +8,113 @@ import (
 	"goqmail/receive"
 )
 
-// data is the DATA command and the message after it.
-func (s *session) data(string) error {
-	switch {
-	case s.mail == nil:
-		s.say(replyMailFirst)
-		return nil
-	case len(s.mail.to) == 0:
-		s.say(replyRcptFirst)
-		return nil
-	}
-	transaction := s.mail
-	s.mail = nil
-	queue, err := s.srv.Queue(s.env)
-	if err != nil {
-		s.srv.Log.rejected(s, transaction, replyQueue)
-		s.say(replyQueue)
-		return nil
-	}
-	s.say(replyGo)
-	return s.message(transaction, queue)
+// arrival is a message that is coming in, between DATA or the first BDAT and its end.
+type arrival struct {
+	in    *incoming
+	queue *receive.Limited
 }
 
-// message takes a message to its end and answers for it.
-func (s *session) message(transaction *mail, queue receive.Message) error {
-	limited := &receive.Limited{Message: queue, Max: s.set.Databytes}
-	limited.Head(s.set.Peer.Received(s.protocol(), s.helo, s.srv.Now()))
-	in := &incoming{to: limited}
-	if err := in.read(s.wire); err != nil {
-		queue.Fail()
-		queue.Close()
-		return s.lost(err)
+// begin begins a message of the present transaction; with an error the client has
+// been told why not.
+func (s *session) begin() (*arrival, error) {
+	queue, err := s.srv.Queue(s.env)
+	if err != nil {
+		s.srv.Log.rejected(s, s.mail, replyQueue)
+		s.say(replyQueue)
+		return nil, err
 	}
-	if in.stray || in.hops >= maxHops {
-		queue.Fail()
+	a := &arrival{queue: &receive.Limited{Message: queue, Max: s.set.Databytes}}
+	a.queue.Head(s.set.Peer.Received(s.protocol(), s.helo, s.srv.Now()))
+	a.in = &incoming{to: a.queue}
+	return a, nil
+}
+
+// errNotQueued is the error for a message that is refused before its end.
+var errNotQueued = errors.New("not queued")
+
+// abort makes sure that a message is not queued.
+func (a *arrival) abort() {
+	a.queue.Fail()
+	a.queue.Close()
+}
+
+// forget ends the transaction, whatever has come of its message.
+func (s *session) forget() {
+	if s.mail != nil && s.mail.arrival != nil {
+		s.mail.arrival.abort()
 	}
-	qp := queue.PID()
-	queue.From(transaction.sender)
-	for _, to := range transaction.to {
-		queue.To(to)
-	}
-	reply := s.verdict(in, limited, queue.Close())
-	if reply == "" {
-		s.failures = 0
-		s.srv.Log.accepted(s, transaction, qp, limited.Size)
-		s.say("250 " + receive.Accepted(s.srv.Now(), qp))
+	s.mail = nil
+}
+
+// data is the DATA command and the message after it.
+func (s *session) data(string) error {
+	if reply := s.notYet(); reply != "" {
+		s.say(reply)
 		return nil
 	}
-	s.srv.Log.rejected(s, transaction, reply)
-	s.say(reply)
+	if s.mail.arrival != nil {
+		s.say(replyChunks)
+		return nil
+	}
+	a, err := s.begin()
+	if err != nil {
+		s.mail = nil
+		return nil
+	}
+	s.mail.arrival = a
+	s.say(replyGo)
+	if err := a.in.read(s.wire); err != nil {
+		s.forget()
+		return s.lost(err)
+	}
+	s.finish()
 	return nil
 }
 
+// notYet is the reply to a message that comes too early, or "".
+func (s *session) notYet() string {
+	switch {
+	case s.mail == nil:
+		return replyMailFirst
+	case len(s.mail.to) == 0:
+		return replyRcptFirst
+	}
+	return ""
+}
+
+// finish queues a message that has come to its end, and answers for it.
+func (s *session) finish() {
+	m := s.mail
+	a := m.arrival
+	s.mail = nil
+	if a.in.stray || a.in.hops >= maxHops {
+		a.queue.Fail()
+	}
+	qp := a.queue.PID()
+	a.queue.From(m.sender)
+	for _, to := range m.to {
+		a.queue.To(to)
+	}
+	if reply := a.verdict(a.queue.Close()); reply != "" {
+		s.srv.Log.rejected(s, m, reply)
+		s.say(reply)
+		return
+	}
+	s.failures = 0
+	s.srv.Log.accepted(s, m, qp, a.queue.Size)
+	s.say("250 " + receive.Accepted(s.srv.Now(), qp))
+}
+
 // verdict is the reply to a message that is not in the queue, or "".
-func (s *session) verdict(in *incoming, limited *receive.Limited, err error) string {
+func (a *arrival) verdict(err error) string {
 	switch {
 	case err == nil:
 		return ""
-	case in.stray:
+	case a.in.stray:
 		return replyStray
-	case in.hops >= maxHops:
+	case a.in.hops >= maxHops:
 		return replyHops
-	case limited.Over:
+	case a.queue.Over:
 		return replyTooBig
 	}
 	var f *fault.Error

@@ -57,6 +57,7 @@ func (srv *Server) Serve(conn net.Conn, env receive.Env) error {
 	if err == nil {
 		defer s.set.Hosts.Close()
 		err = s.commands()
+		s.forget()
 	}
 	if err == errQuit {
 		err = nil
@@ -95,6 +96,8 @@ type mail struct {
 	sender string
 	bad    bool // badmailfrom has the sender
 	to     []string
+
+	arrival *arrival // nil before the message
 }
 
 // open reads the settings and greets.

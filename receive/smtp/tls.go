@@ -62,7 +62,7 @@ func (s *session) handshake() error {
 	state := conn.ConnectionState()
 	s.wire.Use(conn)
 	s.tls = &state
-	s.mail = nil
+	s.forget()
 	s.hello(s.set.Peer.Host)
 	return nil
 }
