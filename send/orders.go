@@ -143,6 +143,7 @@ func (o *orders) delete(n queue.Number) error {
 	if err := o.q.SyncFolders(n, queue.Bounce); err != nil {
 		return err
 	}
+	o.log("end msg ", n.String())
 	for _, kind := range []queue.Kind{queue.Local, queue.Remote, queue.LocalReports, queue.RemoteReports, queue.Info} {
 		if err := o.q.Remove(kind, n); err != nil {
 			return err
