@@ -44,6 +44,7 @@ var Files = []File{
 	{"delaywarning", Number, "0", []string{"qmail-send"}, "hours until a sender is warned of a delay; 0: never"},
 	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},
 	{"doublebounceto", Line, "postmaster", []string{"qmail-send"}, "local part that double bounces go to"},
+	{"enhancedstatuscodes", Number, "0", []string{"qmail-smtpd"}, "whether replies begin with status codes"},
 	{"envnoathost", Line, DefaultMe, []string{"qmail-send"}, "host of recipients without one"},
 	{"helohost", Line, DefaultMe, []string{"qmail-remote"}, "name that this host says in HELO"},
 	{"idhost", Line, DefaultMe, []string{"qmail-inject"}, "host in Message-ID"},

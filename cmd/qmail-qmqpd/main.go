@@ -20,6 +20,9 @@ func main() { exitcode.Main(run) }
 func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
 	dir, env := home.Dir(), receive.Environ(os.Environ())
+	if os.Chdir(dir) != nil {
+		return exitcode.Soft
+	}
 	server := &qmtp.Server{Queue: receive.QueueIn(dir), Now: time.Now}
 	err := server.ServeQMQP(fdconn.New(0, 1), env)
 	switch {

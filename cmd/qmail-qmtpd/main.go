@@ -21,6 +21,9 @@ func main() { exitcode.Main(run) }
 func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
 	dir, env := home.Dir(), receive.Environ(os.Environ())
+	if os.Chdir(dir) != nil {
+		return exitcode.Soft
+	}
 	server := &qmtp.Server{
 		Control: filepath.Join(dir, "control"),
 		Queue:   receive.QueueIn(dir),

@@ -61,7 +61,7 @@ func (s *session) hello(name string) {
 func (s *session) heloCommand(name string) error {
 	s.forget()
 	s.hello(name)
-	s.say("250 " + s.set.Greeting)
+	s.write("250 " + s.set.Greeting)
 	return nil
 }
 
@@ -69,11 +69,11 @@ func (s *session) ehlo(name string) error {
 	s.forget()
 	s.hello(name)
 	offers := s.offers()
-	s.say("250-" + s.set.Greeting)
+	s.write("250-" + s.set.Greeting)
 	for _, offer := range offers[:len(offers)-1] {
-		s.say("250-" + offer)
+		s.write("250-" + offer)
 	}
-	s.say("250 " + offers[len(offers)-1])
+	s.write("250 " + offers[len(offers)-1])
 	return nil
 }
 
@@ -90,6 +90,9 @@ func (s *session) offers() []string {
 	}
 	if s.mayAuth() && s.user == "" {
 		offers = append(offers, "AUTH LOGIN PLAIN") // RFC 4954
+	}
+	if s.set.Enhanced {
+		offers = append(offers, "ENHANCEDSTATUSCODES") // RFC 2034
 	}
 	return offers
 }

@@ -16,6 +16,7 @@ type Settings struct {
 	Timeout     time.Duration  // timeoutsmtpd: for each read and write
 	Databytes   int64          // databytes or $DATABYTES; 0 for no limit
 	MaxTo       int            // maxrcpt: recipients of a message
+	Enhanced    bool           // enhancedstatuscodes: replies have status codes in front
 	OwnHost     string         // localiphost, or me: what stands for own addresses
 	HasOwnHost  bool           // there is one of the two
 	BadMailFrom control.Map    // badmailfrom: senders, and @host
@@ -74,6 +75,11 @@ func (s *Settings) readNumbers(files *control.Folder) error {
 		return err
 	}
 	s.Timeout = time.Duration(max(seconds, 1)) * time.Second
+	enhanced, err := files.Number("enhancedstatuscodes")
+	if err != nil {
+		return err
+	}
+	s.Enhanced = enhanced != 0
 	s.MaxTo, err = files.Number("maxrcpt")
 	return err
 }

@@ -119,7 +119,7 @@ func (s *session) open() error {
 			return err
 		}
 	}
-	s.say("220 " + set.Greeting + " ESMTP")
+	s.write("220 " + set.Greeting + " ESMTP")
 	return nil
 }
 
@@ -150,8 +150,14 @@ func (s *session) say(reply string) {
 	if reply[0] == '4' || reply[0] == '5' {
 		s.failures++
 	}
-	s.wire.WriteString(reply + "\r\n")
+	if s.set != nil && s.set.Enhanced {
+		reply = enhance(reply)
+	}
+	s.write(reply)
 }
+
+// write writes a reply as it is.
+func (s *session) write(reply string) { s.wire.WriteString(reply + "\r\n") }
 
 // end writes a last reply; the session is over because of err.
 func (s *session) end(reply string, err error) error {
