@@ -91,6 +91,7 @@ func TestReadersOfBounces(t *testing.T) {
 		bounce func(text string) bool
 	}{
 		{"ezmlm-weed", weedKeeps},
+		{"ezmlm-return", returnFinds},
 		{"flufl.bounce", fluflFinds},
 		{"sisimai", sisimaiFinds},
 	} {
@@ -119,6 +120,28 @@ func weedKeeps(text string) bool {
 	}
 	_, action, _ := strings.Cut(body, "\nAction: ")
 	return strings.HasPrefix(action, "failed")
+}
+
+// returnFinds follows the rules of ezmlm-return: paragraphs after the header, those
+// that begin with two dashes passed over, then the introduction, and a recipient
+// before a paragraph that begins with a dash.
+func returnFinds(text string) bool {
+	paragraphs := strings.Split(text, "\n\n")[1:]
+	for len(paragraphs) > 0 && strings.HasPrefix(paragraphs[0], "--") {
+		paragraphs = paragraphs[1:]
+	}
+	if len(paragraphs) == 0 || !strings.HasPrefix(paragraphs[0], "Hi. This is the") {
+		return false
+	}
+	found := false
+	for _, p := range paragraphs[1:] {
+		if strings.HasPrefix(p, "-") {
+			return found
+		}
+		first, _, _ := strings.Cut(p, "\n")
+		found = found || strings.HasPrefix(p, "<") && strings.HasSuffix(first, ">:")
+	}
+	return false
 }
 
 // fluflFinds follows the rules of flufl.bounce for qmail: lines, without the blanks

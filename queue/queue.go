@@ -29,7 +29,8 @@
 // local and remote hold records of T, to do, and D, done, at fixed places: a T is
 // overwritten by a D. A record without its NUL at the end of a file is not there.
 // The mtime of the file is when those to do are tried next; if it is more than a
-// year away the message is held ([IsHeld]).
+// year away the message is held ([IsHeld]). The owner may execute an info whose
+// sender was warned of a delay, which no other qmail looks at.
 //
 // Beside these, qmail-send keeps in a folder of its own, which no other qmail looks
 // into:

@@ -130,6 +130,27 @@ func TestBounceLifetime(t *testing.T) {
 	}
 }
 
+// Whatever is wanted, a double bounce that fails is the end, so that there are no
+// loops.
+func TestTripleBounce(t *testing.T) {
+	w := newWorld(t)
+	w.submitter()
+	for file, value := range map[string]string{"bounceinterval": "1", "bouncemime": "1", "delaywarning": "1", "bouncelifetime": "0"} {
+		w.control(file, value)
+	}
+	later(w, func(to string, try int) bool { return to == "dead@far.example" || try == 2 })
+	w.start()
+	w.queue("#@[]", "dead@far.example", "slow@far.example")
+	w.wait("triple bounce: discarding bounce/", 1)
+	w.server.RunNow()
+	w.wait("triple bounce: discarding bounce/", 2)
+	w.wait("end msg", 1)
+	w.stop()
+	if all := w.bounces(); len(all) > 0 || w.logged("qp ") != 1 {
+		t.Errorf("somebody is told of a double bounce: %q", all)
+	}
+}
+
 // 8-bit, binary and long originals come back as they were, in either form.
 func TestBounceKeepsOriginal(t *testing.T) {
 	for _, mime := range []string{"0", "1"} {
