@@ -121,6 +121,23 @@ func TestReport(t *testing.T) {
 	}
 }
 
+func TestCopyHeader(t *testing.T) {
+	for _, tt := range []struct{ message, want string }{
+		{"A: b\n\nbody\n", "A: b\n"},
+		{"A: b\r\n\r\nbody\r\n", "A: b\r\n"},
+		{"A: b", "A: b\n"},
+		{"A: b\n" + strings.Repeat("c", 2*maxHeader), "A: b\n" + strings.Repeat("c", maxHeader-longestLine) + "\n"},
+		{"\nbody\n", ""},
+	} {
+		var got strings.Builder
+		out := &writer{w: &got}
+		out.copyHeader(strings.NewReader(tt.message), maxHeader)
+		if got.String() != tt.want || out.err != nil {
+			t.Errorf("of %.40q %d bytes are copied, %.40q, %v, want %d", tt.message, got.Len(), got.String(), out.err, len(tt.want))
+		}
+	}
+}
+
 // Nothing from outside may add a field, or a part, to what programs read.
 func TestReportFieldsStayInTheirLine(t *testing.T) {
 	n := Notice{From: "m", Host: "h", To: "a@b", Sender: "a@b", Date: date, Arrival: date, Boundary: "=_1"}

@@ -107,5 +107,5 @@ func field(text string) string {
 
 // copyHeader copies the header of a message, at most limit bytes.
 func (o *writer) copyHeader(r io.Reader, limit int64) {
-	o.copyLines(r, min(limit, maxHeader), func(line string) bool { return line != "\n" })
+	o.copyLines(r, min(limit, maxHeader), func(line string) bool { return line != "\n" && line != "\r\n" })
 }

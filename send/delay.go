@@ -60,7 +60,7 @@ func (s *Server) warn(n queue.Number, sender string, birth time.Time, reports ma
 	if err != nil {
 		return err
 	}
-	if err := s.q.FS.Chmod(name, st.Mode().Perm()|warned); err != nil {
+	if err := s.mark(name, st.Mode().Perm()|warned); err != nil {
 		return unable("chmod", name)
 	}
 	if bulk {
@@ -80,6 +80,19 @@ func (s *Server) warn(n queue.Number, sender string, birth time.Time, reports ma
 	}
 	s.log.delayed(n, qp)
 	return nil
+}
+
+// mark sets the permissions of a file, and makes that durable.
+func (s *Server) mark(name string, perm fs.FileMode) error {
+	if err := s.q.FS.Chmod(name, perm); err != nil {
+		return err
+	}
+	f, err := s.q.FS.Open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 func (s *Server) isBulk(n queue.Number) (bool, error) {
