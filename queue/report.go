@@ -144,9 +144,10 @@ func (q *Queue) MergeReports(kind Kind, n Number, newer Reports) error {
 	}
 	data := all.bytes()
 	if !bytes.Equal(data, old) {
-		err = f.Truncate(0)
-		if err == nil {
-			_, err = f.WriteAt(data, 0)
+		// Cut after writing: a file that is emptied first is taken for one that has
+		// to last, and written to the disk at once (ext4(5), auto_da_alloc).
+		if _, err = f.WriteAt(data, 0); err == nil {
+			err = f.Truncate(int64(len(data)))
 		}
 	}
 	return errors.Join(err, f.Close())

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,17 +27,35 @@ type era struct {
 	routes *Routes
 }
 
-// maxEras bounds how many changes of the control files are remembered.
-const maxEras = 64
+// Bounds of what is remembered of earlier control files: how often they changed,
+// and their entries in all.
+const (
+	maxEras    = 64
+	maxEntries = 1 << 18
+)
 
 // begin puts routes in force.
 func (e *eras) begin(since time.Time, routes *Routes) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.eras = append(e.eras, era{since, routes})
-	if len(e.eras) > maxEras {
-		e.eras = e.eras[1:]
+	if n := len(e.eras); n > 0 && e.eras[n-1].routes.equal(routes) {
+		return
 	}
+	e.eras = append(e.eras, era{since, routes})
+	entries := 0
+	for i := len(e.eras) - 1; i >= 0; i-- {
+		r := e.eras[i].routes
+		entries += len(r.Locals) + len(r.Virtual) + len(r.PercentHack)
+		if i < len(e.eras)-1 && (entries > maxEntries || len(e.eras)-i > maxEras) {
+			e.eras = slices.Clone(e.eras[i+1:])
+			return
+		}
+	}
+}
+
+func (r *Routes) equal(other *Routes) bool {
+	return r.EnvNoAtHost == other.EnvNoAtHost && maps.Equal(r.PercentHack, other.PercentHack) &&
+		maps.Equal(r.Locals, other.Locals) && maps.Equal(r.Virtual, other.Virtual)
 }
 
 func (e *eras) last() *Routes {

@@ -205,6 +205,40 @@ func TestQueueByHand(t *testing.T) {
 	}
 }
 
+// Root may use the tool on a queue of others: what it writes without qmail-send is
+// for that to read.
+func TestQueuectlAsRoot(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	s := newSystem(t)
+	s.run()
+	for _, sender := range []string{"hold@here.test", "joe@here.test", "delete@here.test", "reroute@here.test"} {
+		s.queue(sender, []string{"bob@far.test"}, []byte("Subject: s\n\nb\n"))
+	}
+	s.wait(": deferral: ", 4)
+	s.stop()
+	s.write("control/virtualdomains", "far.test:joe\n")
+	s.write("joe/.qmail-bob", "./Maildir/\n")
+	for _, args := range [][]string{{"hold", "-sender", "hold@*"}, {"bounce", "-sender", "joe@*"}, {"delete", "-sender", "delete@*"}, {"reroute", "-sender", "reroute@*"}, {"check"}} {
+		cmd := exec.Command(filepath.Join(s.home.Bin, "qmail-queuectl"), args...)
+		cmd.Env = append(os.Environ(), "QMAILHOME="+s.home.Dir)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "ok\n") && !strings.HasSuffix(string(out), "in order\n") {
+			t.Errorf("qmail-queuectl %q: %v, %s", args, err, out)
+		}
+	}
+	s.run()
+	s.wait("\nend msg ", 3) // bounced, the bounce, rerouted
+	s.stop()
+	if got := s.listed(); len(got) != 1 || got[0].State != "held" {
+		t.Errorf("%+v are left", got)
+	}
+	if got := len(s.mails(s.home.Mailbox())); got != 2 {
+		t.Errorf("%d mails, want 2", got)
+	}
+}
+
 // A queue that was copied is repaired, and its mail is delivered.
 func TestQueueCopied(t *testing.T) {
 	t.Parallel()
