@@ -111,7 +111,7 @@ func (q *Queue) origin(n Number) (size int64, uid int) {
 // invokedBy reads the user id in "Received: (qmail 123 invoked by uid 1000); ...".
 func invokedBy(line string) int {
 	rest, ok := strings.CutPrefix(line, "Received: (qmail ")
-	_, rest, found := strings.Cut(rest, " invoked by uid ")
+	rest, found := strings.CutPrefix(strings.TrimLeft(rest, "0123456789"), " invoked by uid ")
 	id, _, ended := strings.Cut(rest, "); ")
 	uid, err := strconv.Atoi(id)
 	if !ok || !found || !ended || err != nil || uid < 0 {

@@ -31,6 +31,12 @@ func TestFiles(t *testing.T) {
 	if _, err := files.UID("bad"); err == nil || errors.Is(err, ErrUnknown) {
 		t.Errorf("UID(bad) fails with %v, want another error than ErrUnknown", err)
 	}
+	if name, err := files.Login(801); name != "qmailq" || err != nil {
+		t.Errorf("Login(801) = %q, %v, want qmailq", name, err)
+	}
+	if _, err := files.Login(5); !errors.Is(err, ErrUnknown) {
+		t.Errorf("Login(5) fails with %v, want ErrUnknown", err)
+	}
 	if name, err := files.Name(801, "alias", "qmailq"); name != "qmailq" || err != nil {
 		t.Errorf("Name(801) = %q, %v, want qmailq", name, err)
 	}
