@@ -2,6 +2,7 @@ package send
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -255,8 +256,12 @@ func (s *Server) carryOut(o *order) {
 	m := s.use(o.n)
 	s.do(m, func() {
 		words := s.orders().do(o.verb, o.n)
-		if words == sendctl.OK && o.verb == sendctl.Bounce {
+		switch {
+		case words != sendctl.OK:
+		case o.verb == sendctl.Bounce:
 			s.finish(m)
+		case o.verb == sendctl.Delete:
+			s.early.forget(o.n)
 		}
 		f, ok := s.look(o.n)
 		s.post(func() {
@@ -305,8 +310,21 @@ func (s *Server) stopJobs(m *message) {
 			continue
 		}
 		j.stopped, j.broken = true, true
-		j.buffer = nil // fill passes over such a job
+		j.buffer = nil // deliverNext passes over such a job
+		j.lane.destinations.unpark(j)
 		s.closeJob(j)
+	}
+}
+
+// unpark has a job that is stopped wait for a place no more, which others may wait
+// for behind it.
+func (d *destinations) unpark(j *job) {
+	for _, to := range d.byHost {
+		if i := slices.Index(to.parked, j); i >= 0 {
+			to.parked = slices.Delete(slices.Clone(to.parked), i, i+1)
+			d.parked--
+			return
+		}
 	}
 }
 

@@ -157,6 +157,37 @@ func TestOrderWaits(t *testing.T) {
 	}
 }
 
+// Orders about messages that wait for a place of their destination leave the place
+// to those behind them.
+func TestOrderLeavesPlace(t *testing.T) {
+	w := newWorld(t)
+	w.control("concurrencydestination", "1")
+	gate := make(chan struct{})
+	w.reply = func(string) string { <-gate; return "Kok\n" }
+	w.start()
+	first := w.queue("ann@far.example", "a@far.example")
+	w.wait("starting delivery", 1)
+	var held []queue.Number
+	for range 20 {
+		n := w.queue("ann@far.example", "b@far.example")
+		w.scheduled(n)
+		held = append(held, n)
+	}
+	last := w.queue("ann@far.example", "c@far.example")
+	w.scheduled(last)
+	for n, words := range w.ask(sendctl.Hold, held...) {
+		if words != sendctl.OK {
+			t.Errorf("message %d: %q", n, words)
+		}
+	}
+	close(gate)
+	w.wait("end msg", 2)
+	w.stop()
+	if got := w.deliveries(); len(got) != 2 {
+		t.Errorf("messages %d and %d: %q", first, last, got)
+	}
+}
+
 func TestDelete(t *testing.T) {
 	w := newWorld(t)
 	w.submitter()

@@ -14,6 +14,7 @@
 //	spawners    one to write and one to read each pipe (spawner.go)
 //	start       reads what is in the queue when qmail-send begins (start.go)
 //	cleanup     looks for what crashes left behind (cleanup.go)
+//	commands    what qmail-queuectl asks for (command.go, orders.go, reroute.go)
 //
 // A message waits in the heap of its channel (schedule.go) until it is due. Then
 // a job goes through its recipients on that channel once: the ones that are not

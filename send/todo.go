@@ -200,6 +200,7 @@ func (in *intake) lastChange() time.Time {
 func (in *intake) listen(folder string) {
 	for !in.s.isStopping() {
 		if t, err := queue.OpenTrigger(folder); err == nil {
+			in.pull() // somebody may have pulled before
 			for t.Wait() == nil {
 				in.pull()
 			}
