@@ -209,3 +209,16 @@ func TestIsBulk(t *testing.T) {
 		}
 	}
 }
+
+// FuzzIsBulk checks that the body of a message does not count.
+func FuzzIsBulk(f *testing.F) {
+	f.Add("Precedence: bulk", "x")
+	f.Add("A: b", "Precedence: bulk")
+	f.Fuzz(func(t *testing.T, header, body string) {
+		with, err := IsBulk(strings.NewReader(header + "\n\n" + body))
+		without, _ := IsBulk(strings.NewReader(header + "\n\n"))
+		if err != nil || with != without {
+			t.Errorf("IsBulk of the header %q is %v, %v, with the body %q %v", header, without, err, body, with)
+		}
+	})
+}
