@@ -109,6 +109,9 @@ func (in *Injector) AddRecipients(args []string) error {
 	return nil
 }
 
+// Given returns the recipients that were added, complete.
+func (in *Injector) Given() []string { return in.given }
+
 // fromHeader reports whether the header's recipients get the message.
 func (in *Injector) fromHeader() bool {
 	return in.Recipients&Header != 0 || in.Recipients == Either && len(in.given) == 0

@@ -29,25 +29,12 @@ func run() int {
 		return become("mailq", "-q")
 	case sendmail.Aliases:
 		return become("newaliases")
-	case sendmail.Explain:
-		return explain(c.Args)
 	case sendmail.Nothing:
 		return exitcode.OK
 	case sendmail.Daemon:
 		return fail("this program is no server: mail that comes in is for qmail-smtpd(8), and qmail-start(8) runs the queue", exitcode.Config)
 	}
-	dir := home.Dir()
-	if st, statErr := os.Stat(dir); err == nil && (statErr != nil || !st.IsDir()) {
-		return fail("unable to switch to qmail home directory", exitcode.TempFail)
-	}
-	switch {
-	case err != nil:
-	case c.Mode == sendmail.SMTP:
-		return serve(dir)
-	default:
-		err = c.Submit(inject.Setup{Home: dir, Getenv: os.LookupEnv, Now: time.Now, PID: os.Getpid(), Host: hostname.System.Name},
-			login, os.Stdin, func() (inject.Queue, error) { return qq.System(dir).Open() })
-	}
+	code, err := take(c, err)
 	var wrong *sendmail.UsageError
 	switch {
 	case errors.As(err, &wrong):
@@ -57,10 +44,33 @@ func run() int {
 		text, code := sendmail.Report(err)
 		return fail(text, code)
 	}
-	if c.RunQueue {
-		return become("mailq", "-q")
+	return code
+}
+
+// take does what needs the home: it takes mail, or explains addresses.
+func take(c *sendmail.Command, wrong error) (int, error) {
+	dir := home.Dir()
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fail("unable to switch to qmail home directory", exitcode.TempFail), nil
 	}
-	return exitcode.OK
+	setup := inject.Setup{Home: dir, Getenv: os.LookupEnv, Now: time.Now, PID: os.Getpid(), Host: hostname.System.Name}
+	switch {
+	case c.Mode == sendmail.Explain:
+		addrs, err := c.Addresses(setup)
+		if err != nil {
+			return 0, err
+		}
+		return explain(addrs), nil
+	case wrong != nil:
+		return 0, wrong
+	case c.Mode == sendmail.SMTP:
+		return serve(dir), nil
+	}
+	err := c.Submit(setup, login, os.Stdin, func() (inject.Queue, error) { return qq.System(dir).Open() })
+	if err == nil && c.RunQueue {
+		return become("mailq", "-q"), nil
+	}
+	return exitcode.OK, err
 }
 
 // login is the name of the caller's account.

@@ -18,11 +18,9 @@ var ErrSetup = errors.New("the system is not set up well")
 // account, or nothing; it is asked only if the environment does not have it. Errors
 // are for [Report].
 func (c *Command) Submit(s inject.Setup, login func() string, message io.Reader, open func() (inject.Queue, error)) error {
-	s.Policy = inject.Policy{Exact: true, RefuseNobody: true}
-	s.Getenv = c.environment(s.Getenv, login)
-	in, err := inject.New(s)
+	in, err := c.injector(s, login)
 	if err != nil {
-		return errors.Join(ErrSetup, err)
+		return err
 	}
 	in.Recipients = inject.Arguments
 	if c.FromHeader {
@@ -44,6 +42,29 @@ func (c *Command) Submit(s inject.Setup, login func() string, message io.Reader,
 		return inject.ErrNobody // before somebody types a message in vain
 	}
 	return in.Queue(NewInput(message, c.IgnoreDots), open)
+}
+
+// Addresses returns the addresses in the arguments, complete.
+func (c *Command) Addresses(s inject.Setup) ([]string, error) {
+	in, err := c.injector(s, func() string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	in.Recipients = inject.Arguments
+	if err := in.AddRecipients(c.Args); err != nil {
+		return nil, err
+	}
+	return in.Given(), nil
+}
+
+func (c *Command) injector(s inject.Setup, login func() string) (*inject.Injector, error) {
+	s.Policy = inject.Policy{Exact: true, RefuseNobody: true}
+	s.Getenv = c.environment(s.Getenv, login)
+	in, err := inject.New(s)
+	if err != nil {
+		return nil, errors.Join(ErrSetup, err)
+	}
+	return in, nil
 }
 
 // environment is the environment with what the command line and the host know
