@@ -45,8 +45,14 @@
 // the right. A comma is put in where one is missing. A field with an unbalanced
 // bracket or quote has no addresses; in one whose angle brackets or group marks
 // do not match, the addresses are found as well as may be. Such a field is not
-// rewritten, and is an error if it says who sent the message or if the policy
-// wants it so. An address with a NUL in it is always an error.
+// rewritten, and is an error if it says who sent the message. An address with a NUL
+// in it is always an error.
+//
+// All this is qmail-inject's way (list.go). With [Policy.Exact] lists are RFC
+// 5322's, and stricter (exact.go): only an address that lacks a host, or a dot in
+// it, changes, and only by what it lacks, so that the field above becomes
+//
+//	To: Bob <bob@box.dom.example>, circle: cy@far.dom.example, dee@cs.plus.example;, "eli e"@far.example (Eli)
 //
 // Lines may be of any length. The header is held in memory: before and after
 // rewriting no more than [MaxHeader] bytes, with its recipients; and between two

@@ -45,6 +45,8 @@ func TestExactFields(t *testing.T) {
 		{"quoted", "To: \"a b\"@c.d, \"e,f\"\n", "To: \"a b\"@c.d, \"e,f\"@box.dom.example\n", "e,f@box.dom.example a b@c.d"},
 		{"literal", "To: bob@[192.0.2.1]\n", "", "bob@[192.0.2.1]"},
 		{"odd dots", "To: a..b.@c.d, .e@f.g\n", "", ".e@f.g a..b.@c.d"},
+		{"the example of the package", "To: Bob <bob>, circle: cy@far, dee@cs+;, \"eli e\"@far.example (Eli)\n", "To: Bob <bob@box.dom.example>, circle: cy@far.dom.example, dee@cs.plus.example;, \"eli e\"@far.example (Eli)\n",
+			"eli e@far.example dee@cs.plus.example cy@far.dom.example bob@box.dom.example"},
 		{"twice", "To: a@b.c, A@b.c, a@B.C\nCc: a@b.c\n", "", "a@B.C A@b.c"},
 		{"resent", "To: (\nCc: a@b.c\nResent-To: a@b.c\n", "", "a@b.c"},
 		{"sender fields that are wrong", "From: a (b\nSender: <\nTo: a@b.c\nReply-To: ;\n", "", "a@b.c"},
