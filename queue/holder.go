@@ -30,20 +30,31 @@ func Holder(folder string) (int, error) {
 	}
 	defer locks.Close()
 	sys := st.Sys().(*syscall.Stat_t)
-	return holder(locks, fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(sys.Dev)), unix.Minor(uint64(sys.Dev)), sys.Ino))
+	device := fmt.Sprintf("%02x:%02x", unix.Major(uint64(sys.Dev)), unix.Minor(uint64(sys.Dev)))
+	return holder(locks, device, strconv.FormatUint(sys.Ino, 10), isSend)
+}
+
+// isSend reports whether a process is a qmail-send.
+func isSend(pid int) bool {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return err == nil && strings.TrimSpace(string(name)) == "qmail-send"
 }
 
 // holder looks for a file in the lines of /proc/locks, proc_locks(5):
 //
 //	1: FLOCK  ADVISORY  WRITE 4711 08:01:123 0 EOF
-func holder(locks io.Reader, file string) (int, error) {
+//
+// Some file systems have devices here that stat(2) does not know; then the process
+// has to look right.
+func holder(locks io.Reader, device, inode string, looksRight func(pid int) bool) (int, error) {
 	lines := bufio.NewScanner(locks)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 6 || fields[1] == "->" || fields[5] != file {
+		if len(fields) < 6 || fields[1] == "->" || !strings.HasSuffix(fields[5], ":"+inode) {
 			continue
 		}
-		if pid, err := strconv.Atoi(fields[4]); err == nil && pid > 1 {
+		pid, err := strconv.Atoi(fields[4])
+		if err == nil && pid > 0 && (fields[5] == device+":"+inode || looksRight(pid)) {
 			return pid, nil
 		}
 	}

@@ -105,10 +105,14 @@ func TestHolder(t *testing.T) {
 		t.Error(err)
 	} // the numbers of devices are others on some file systems
 	locks := "1: POSIX  ADVISORY  WRITE 9 08:01:12 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 08:01:123 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 4712 08:01:123 0 EOF\nx\n"
-	if pid, err := holder(strings.NewReader(locks), "08:01:123"); pid != 4711 || err != nil {
-		t.Errorf("got %d, %v, want 4711", pid, err)
-	}
-	if _, err := holder(strings.NewReader(locks), "08:01:1"); !errors.Is(err, ErrNobody) {
-		t.Errorf("got %v, want ErrNobody", err)
+	for _, tt := range []struct {
+		device, inode string
+		right         bool
+		want          int
+	}{{"08:01", "123", false, 4711}, {"00:19", "123", true, 4711}, {"00:19", "123", false, 0}, {"08:01", "1", true, 0}, {"08:01", "23", true, 0}} {
+		pid, err := holder(strings.NewReader(locks), tt.device, tt.inode, func(int) bool { return tt.right })
+		if pid != tt.want || (pid == 0) != errors.Is(err, ErrNobody) {
+			t.Errorf("%+v: got %d, %v", tt, pid, err)
+		}
 	}
 }

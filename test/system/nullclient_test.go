@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"goqmail/internal/smtpsink"
@@ -36,7 +35,7 @@ func TestNullClient(t *testing.T) {
 		return nil
 	})
 	s.run()
-	s.signal(syscall.SIGALRM)
+	s.submit("", "-q")
 	s.wait("end msg", 2)
 	s.stop()
 	if left := s.inQueue(); len(left) != 0 {
