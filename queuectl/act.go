@@ -201,13 +201,16 @@ func (t *Tool) doHere(verb string, numbers []queue.Number, yield func(Result) er
 		return err
 	}
 	defer t.Become(os.Getuid(), os.Getgid())
-	offline := send.Offline{Queue: t.q, Home: t.Home, Now: t.Now, Clean: func(command string, clean func(string) bool) bool {
+	offline, err := send.NewOffline(t.q, t.Home, t.Now, func(remove func() bool) bool {
 		if t.Become(os.Getuid(), os.Getgid()) != nil {
 			return false
 		}
-		ok := clean(command) // the files are qmail-queue's
+		ok := remove() // the files are qmail-queue's
 		return t.Become(uid, gid) == nil && ok
-	}}
+	})
+	if err != nil {
+		return err
+	}
 	for _, n := range numbers {
 		words := offline.Do(verb, n)
 		if words == sendctl.New {

@@ -382,7 +382,10 @@ func TestOffline(t *testing.T) {
 	w.wait("deferral", 4)
 	w.stop()
 	w.control("locals", "example.org\nfar.example")
-	tool := Offline{Queue: w.q, Home: w.home, Now: time.Now, Clean: func(command string, clean func(string) bool) bool { return clean(command) }}
+	tool, err := NewOffline(w.q, w.home, time.Now, func(remove func() bool) bool { return remove() })
+	if err != nil {
+		t.Fatal(err)
+	}
 	for verb, n := range map[string]queue.Number{sendctl.Hold: held, sendctl.Bounce: bounced, sendctl.Delete: deleted, sendctl.Reroute: rerouted} {
 		if got := tool.Do(verb, n); got != sendctl.OK {
 			t.Errorf("%s: %q", verb, got)

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"io"
 	"path/filepath"
 	"time"
 
@@ -10,50 +11,46 @@ import (
 // Offline carries out orders on a queue that no qmail-send has. Its caller has the
 // queue's lock.
 type Offline struct {
-	Queue *queue.Queue
-	Home  string // folder with control
-	Now   func() time.Time
-	// Clean is called for what qmail-clean is to do, as its user or root; it is to
-	// call clean.
-	Clean func(command string, clean func(string) bool) bool
+	q    *queue.Queue
+	work orders
+}
+
+// NewOffline reads the control files of a home. Clean is called for what qmail-clean
+// is to do, as its user or root; it is to call remove.
+func NewOffline(q *queue.Queue, home string, now func() time.Time, clean func(remove func() bool) bool) (*Offline, error) {
+	config, err := LoadConfig(filepath.Join(home, "control"))
+	if err != nil {
+		return nil, err
+	}
+	o := &Offline{q: q}
+	writer := &Server{q: q, log: &logger{w: io.Discard}}
+	o.work = orders{
+		q:     q,
+		now:   now,
+		log:   func(...string) {},
+		eras:  &eras{},
+		clean: func(command string) bool { return clean(func() bool { return o.remove(command) }) },
+		tell:  func(n queue.Number, paragraph string) bool { return writer.appendBounce(n, paragraph) == nil },
+	}
+	o.work.eras.begin(now(), &config.Routes)
+	return o, nil
 }
 
 // Do carries out one of the orders of package sendctl, and says how that went in
 // the words of an answer. A bounce is sent by the next qmail-send.
-func (o Offline) Do(verb string, n queue.Number) string {
-	config, err := LoadConfig(filepath.Join(o.Home, "control"))
-	if err != nil {
-		return refused(err)
-	}
-	var e eras
-	e.begin(o.Now(), &config.Routes)
-	s := &Server{q: o.Queue, log: &logger{w: discard{}}}
-	work := orders{
-		q:     o.Queue,
-		now:   o.Now,
-		log:   func(...string) {},
-		eras:  &e,
-		clean: func(command string) bool { return o.Clean(command, o.clean) },
-		tell:  func(n queue.Number, paragraph string) bool { return s.appendBounce(n, paragraph) == nil },
-	}
-	return work.do(verb, n)
-}
+func (o *Offline) Do(verb string, n queue.Number) string { return o.work.do(verb, n) }
 
-// clean removes files as qmail-clean would.
-func (o Offline) clean(command string) bool {
+// remove removes files as qmail-clean would.
+func (o *Offline) remove(command string) bool {
 	kinds, ok := map[string][]queue.Kind{"foop": {queue.Intd, queue.Mess}, "todo": {queue.Intd, queue.Todo}}[filepath.Dir(command)]
 	n, isNumber := queue.ParseNumber(filepath.Base(command))
 	if !ok || !isNumber {
 		return false
 	}
 	for _, kind := range kinds {
-		if o.Queue.Remove(kind, n) != nil {
+		if o.q.Remove(kind, n) != nil {
 			return false
 		}
 	}
 	return true
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }

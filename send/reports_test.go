@@ -2,6 +2,7 @@ package send
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,7 +19,7 @@ func BenchmarkPutBack(b *testing.B) {
 	for _, name := range []string{"time alone", "same report", "new report"} {
 		b.Run(name, func(b *testing.B) {
 			w := benchQueue(b)
-			s := &Server{q: w, log: &logger{w: discard{}}}
+			s := &Server{q: w, log: &logger{w: io.Discard}}
 			for i := range b.N {
 				s.saveTime(queue.Remote, 7, time.Unix(int64(i), 0))
 				switch name {

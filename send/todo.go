@@ -14,8 +14,9 @@ const preprocessAtOnce = 16
 // intake takes new messages in, beside the deliveries: it reads todo when the
 // trigger is pulled, and preprocesses what it finds.
 type intake struct {
-	s    *Server
-	wake chan struct{} // there may be something new
+	s         *Server
+	wake      chan struct{} // there may be something new
+	listening chan struct{} // closed when the trigger was opened, or cannot be
 
 	workers sync.WaitGroup
 	places  chan struct{}
@@ -43,13 +44,14 @@ const (
 
 func newIntake(s *Server) *intake {
 	return &intake{
-		s:      s,
-		wake:   make(chan struct{}, 1),
-		places: make(chan struct{}, preprocessAtOnce),
-		busy:   map[queue.Number]bool{},
-		lent:   map[queue.Number]int{},
-		known:  map[queue.Number]bool{},
-		later:  map[queue.Number]delay{},
+		s:         s,
+		wake:      make(chan struct{}, 1),
+		listening: make(chan struct{}),
+		places:    make(chan struct{}, preprocessAtOnce),
+		busy:      map[queue.Number]bool{},
+		lent:      map[queue.Number]int{},
+		known:     map[queue.Number]bool{},
+		later:     map[queue.Number]delay{},
 	}
 }
 
@@ -81,6 +83,11 @@ func (in *intake) pull() {
 // that are under way.
 func (in *intake) run() {
 	defer in.workers.Wait()
+	select {
+	case <-in.listening: // so that no pull is missed after the first look
+	case <-in.s.stopping:
+		return
+	}
 	every := time.NewTicker(todoEvery)
 	defer every.Stop()
 	for {
@@ -198,9 +205,11 @@ func (in *intake) lastChange() time.Time {
 // listen pulls when somebody pulls the trigger. Without a FIFO it tries again
 // later.
 func (in *intake) listen(folder string) {
+	var once sync.Once
 	for !in.s.isStopping() {
-		if t, err := queue.OpenTrigger(folder); err == nil {
-			in.pull() // somebody may have pulled before
+		t, err := queue.OpenTrigger(folder)
+		once.Do(func() { close(in.listening) })
+		if err == nil {
 			for t.Wait() == nil {
 				in.pull()
 			}
