@@ -35,10 +35,9 @@ type delay struct {
 	last  time.Duration
 }
 
-// Delays after a failure: the first try after it is free, since what it needs may
-// be there by then.
+// Delays after a failure.
 const (
-	firstDelay = time.Second
+	firstDelay = 5 * time.Second
 	mostDelay  = todoEvery
 )
 
@@ -149,10 +148,9 @@ func (in *intake) unclaim(n queue.Number, ok bool) {
 		delete(in.later, n)
 		return
 	}
-	d := in.later[n]
-	d.until = in.s.now().Add(d.last)
-	d.last = min(max(2*d.last, firstDelay), mostDelay)
-	in.later[n] = d
+	last := min(max(2*in.later[n].last, firstDelay), mostDelay)
+	in.later[n] = delay{until: in.s.now().Add(last), last: last}
+	time.AfterFunc(last, in.pull)
 }
 
 // preprocess moves a message from todo to info, local and remote, and then
