@@ -49,33 +49,34 @@ func owner(name string) (uid, gid int, ok bool) {
 	return int(sys.Uid), int(sys.Gid), true
 }
 
-// want is whose a file of the queue is to be, and the mode of a folder or a lock.
+// want is whose a file of the queue is to be, and the mode of folders and locks. Of
+// the modes of messages' files only who must be able to read them counts.
 func (o owners) want(name string, st fs.FileInfo) (uid int, mode fs.FileMode) {
 	top, _, _ := strings.Cut(name, "/")
+	own := name == queue.SendFolder || strings.HasPrefix(name, queue.SendFolder+"/")
 	uid, mode = o.queue, 0o700
 	switch top {
 	case "mess", "todo", "lock", ".":
 		mode = 0o750
 	}
 	switch {
-	case top == "info", top == "local", top == "remote", top == "bounce", strings.HasPrefix(name, queue.SendFolder), name == "lock/sendmutex":
-		uid = o.send
-		if name == "lock/sendmutex" {
-			mode = 0o600
-		} else if top == "lock" {
-			mode = 0o700
-		}
+	case own:
+		uid, mode = o.send, 0o700
+	case name == "lock/sendmutex":
+		return o.send, 0o600
 	case name == "lock/trigger":
-		uid, mode = o.send, 0o622
+		return o.send, 0o622
 	case name == "lock/tcpto":
-		uid, mode = o.remote, 0o644
+		return o.remote, 0o644
+	case top == "info", top == "local", top == "remote", top == "bounce":
+		uid = o.send
 	}
-	if !st.IsDir() && top != "lock" || strings.HasPrefix(name, queue.SendFolder+"/") && !st.IsDir() {
-		mode = st.Mode().Perm() // qmail has no opinion
-		if top == "mess" || top == "todo" {
-			mode |= 0o444
-		}
-		mode |= 0o400
+	if st.IsDir() {
+		return uid, mode
+	}
+	mode = st.Mode().Perm() | 0o400
+	if top == "mess" || top == "todo" {
+		mode |= 0o444
 	}
 	return uid, mode
 }
@@ -121,10 +122,23 @@ func (c *checker) checkOwner(name string) error {
 	}
 	if st.Mode().Perm() != wantMode && st.Mode().Type() != fs.ModeSocket {
 		c.found(name, fmt.Sprintf("has mode %o, not %o", st.Mode().Perm(), wantMode), func() error {
-			return os.Chmod(c.path(name), wantMode)
+			return chmod(c.path(name), wantMode)
 		})
 	}
 	return nil
+}
+
+// chmod does not follow a link that somebody has put in the file's place: root must
+// not change a file outside the queue.
+func chmod(path string, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return os.Chmod(path, mode) // it can do no more than its caller
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(mode), f.Close())
 }
 
 // give changes the owner of a file that has no other name, outside the queue
