@@ -1,11 +1,17 @@
 package send
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"goqmail/control"
+	"goqmail/internal/durable"
 	"goqmail/queue"
 )
 
@@ -84,4 +90,88 @@ func FuzzUndo(f *testing.F) {
 			t.Errorf("%q goes to %q, which was %q, %v", addr, routed, before, ok)
 		}
 	})
+}
+
+// cutFS is a disk that fails from some change on, as seen from a process that is
+// killed then.
+type cutFS struct {
+	durable.FS
+	left int
+}
+
+var errCut = errors.New("cut")
+
+func (c *cutFS) change(do func() error) error {
+	if c.left--; c.left < 0 {
+		return errCut
+	}
+	return do()
+}
+
+func (c *cutFS) Create(name string, perm fs.FileMode) (f durable.File, err error) {
+	err = c.change(func() error { f, err = c.FS.Create(name, perm); return err })
+	return f, err
+}
+
+func (c *cutFS) Rename(from, to string) error {
+	return c.change(func() error { return c.FS.Rename(from, to) })
+}
+
+func (c *cutFS) Remove(name string) error {
+	return c.change(func() error { return c.FS.Remove(name) })
+}
+
+func (c *cutFS) SyncDir(name string) error {
+	return c.change(func() error { return c.FS.SyncDir(name) })
+}
+
+// Wherever a rerouting is cut short, no recipient is missing, those who are done do
+// not come back, and the next one brings it to its end.
+func TestRerouteCut(t *testing.T) {
+	for cut := 0; ; cut++ {
+		w := newWorld(t)
+		n := w.queue("ann@far.example", "x@far.example")
+		write := func(name, text string) {
+			if err := os.WriteFile(filepath.Join(w.home, "queue", name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.q.Remove(queue.Todo, n)
+		write(w.q.Name(queue.Info, n), "Fann@far.example\x00")
+		write(w.q.Name(queue.Local, n), "Tjoe@gone.example\x00Ddone@gone.example\x00Tann@example.org\x00")
+		write(w.q.Name(queue.Remote, n), "Tbob@new.example\x00Ddone@new.example\x00Teve@far.example\x00")
+		var e eras
+		e.begin(time.Unix(0, 0), &Routes{Locals: control.Map{"gone.example": "", "example.org": ""}})
+		e.begin(time.Now(), &Routes{Locals: control.Map{"example.org": "", "new.example": ""}})
+		disk := &cutFS{w.q.FS, cut}
+		q, err := queue.Open(disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := orders{q: q, now: time.Now, log: func(...string) {}, eras: &e}
+		err = o.reroute(n)
+		disk.left = 1000
+		toDo := func() map[string]bool {
+			all := map[string]bool{}
+			for ch := range channels {
+				if err := o.eachToDo(channel(ch).kind(), n, func(r queue.Recipient) { all[r.Address] = true }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return all
+		}
+		if got := toDo(); len(got) != 4 || got["done@gone.example"] || got["done@new.example"] {
+			t.Errorf("cut after %d changes: to do are %v", cut, got)
+		}
+		if err == nil {
+			return
+		}
+		if err := o.reroute(n); err != nil {
+			t.Fatal(err)
+		}
+		local, _ := os.ReadFile(filepath.Join(w.home, "queue", w.q.Name(queue.Local, n)))
+		if len(toDo()) != 4 || !strings.Contains(string(local), "Tbob@new.example\x00") || strings.Contains(string(local), "joe@gone") {
+			t.Errorf("cut after %d changes: then local is %q", cut, local)
+		}
+	}
 }
