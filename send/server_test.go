@@ -162,15 +162,6 @@ func (w *world) wait(text string, times int) {
 	}
 }
 
-// until returns when something holds of qmail-send's state.
-func (w *world) until(holds func(*Server) bool) {
-	answer := make(chan bool)
-	for done := false; !done; {
-		w.server.post(func() { answer <- holds(w.server) })
-		done = <-answer
-	}
-}
-
 func (w *world) count(text string) int {
 	count := 0
 	for _, line := range w.log {

@@ -2,6 +2,7 @@ package system
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ func behaveBadly(how string) int {
 		var all [][]byte
 		for {
 			all = append(all, make([]byte, 256<<20))
+			runtime.KeepAlive(all)
 		}
 	}
 	return 0

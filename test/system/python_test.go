@@ -30,7 +30,10 @@ while True:
         out.flush()
         box.remove(key)
         moved += 1
-    box.flush()
+    try:
+        box.flush()
+    except mailbox.ExternalClashError:
+        pass # the new file is there, only its lock was not to be had
     box.unlock()
     box.close()
     if last and not moved:
