@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/privatehome"
 	"goqmail/internal/smtpsink"
+	"goqmail/queue"
 )
 
 func main() { exitcode.Main(run) }
@@ -78,6 +79,11 @@ func try(home privatehome.Home, port string) error {
 	if err := home.Make(); err != nil {
 		return err
 	}
+	lock, err := queue.Lock(filepath.Join(home.Dir, "queue"))
+	if err != nil {
+		return fmt.Errorf("%s: %w: is it running already?", home.Dir, err)
+	}
+	lock.Close() // it is for qmail-send
 	sink, err := startSink(ctx, home, port)
 	if err != nil {
 		return err
@@ -130,6 +136,10 @@ func sinkMailbox(home privatehome.Home) string { return filepath.Join(home.Dir, 
 // terminal's interrupt does not hit the programs in the midst of their work.
 func startSystem(home privatehome.Home) (*os.Process, error) {
 	if err := os.Setenv("QMAILHOME", home.Dir); err != nil {
+		return nil, err
+	}
+	// So that .qmail files find forward, preline and the like.
+	if err := os.Setenv("PATH", home.Bin+":"+os.Getenv("PATH")); err != nil {
 		return nil, err
 	}
 	program := filepath.Join(home.Bin, "qmail-start")

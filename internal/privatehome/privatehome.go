@@ -80,6 +80,7 @@ func (h Home) Make() error {
 	}
 	files := map[string]string{
 		"control/me":                 Me + "\n",
+		"control/defaultdelivery":    "./Maildir/\n",
 		"alias/.qmail-postmaster":    "&" + h.Address() + "\n",
 		"alias/.qmail-root":          "&" + h.Address() + "\n",
 		"alias/.qmail-mailer-daemon": "&" + h.Address() + "\n",
