@@ -50,6 +50,7 @@ var Files = []File{
 	{"idhost", Line, DefaultMe, []string{"qmail-inject"}, "host in Message-ID"},
 	{"localiphost", Line, DefaultMe, []string{"qmail-smtpd"}, "name for this host's addresses in brackets"},
 	{"locals", List, DefaultMe, []string{"qmail-send"}, "hosts whose mail is delivered here"},
+	{"logstatus", Number, "0", []string{"qmail-send"}, "1: the log has the status code of failures and deferrals"},
 	{"masquerade", List, "", []string{"sendmail"}, "what senders are called, by address or host"},
 	{"maxrcpt", Number, "10000", []string{"qmail-smtpd"}, "recipients of a message"},
 	{"me", Line, "", []string{"qmail-send", "qmail-inject", "qmail-remote", "qmail-smtpd"}, "name of this host, default of others"},

@@ -21,6 +21,8 @@ type Config struct {
 	Routes Routes
 
 	Bounces Bounces
+
+	LogStatus bool // whether the log has status codes
 }
 
 // Bounces is what the control files say about notices.
@@ -66,6 +68,7 @@ func LoadConfig(folder string) (*Config, error) {
 		Lifetime:       time.Duration(l.number("queuelifetime")) * time.Second,
 		Concurrency:    [channels]int{local: l.number("concurrencylocal"), remote: l.number("concurrencyremote")},
 		PerDestination: l.number("concurrencydestination"),
+		LogStatus:      l.number("logstatus") != 0,
 		Routes: Routes{
 			EnvNoAtHost: l.line("envnoathost"),
 			PercentHack: control.Set(l.list("percenthack")),

@@ -267,7 +267,7 @@ func (s *Server) report(l *lane, place int, text string) {
 	if verdict == 'Z' && j.dying {
 		verdict, text = 'D', text+tooLong
 	}
-	s.log.print(deliveryLine(d.id, verdict, text), s.status())
+	s.log.print(deliveryLine(d.id, verdict, text, s.statusCode(verdict, text)), s.status())
 	switch verdict {
 	case 'K':
 		s.done(j, d.recipient, "")
@@ -277,6 +277,15 @@ func (s *Server) report(l *lane, place int, text string) {
 		j.keepReport(d.recipient, text)
 	}
 	s.closeJob(j)
+}
+
+// statusCode is the enhanced status code of a failure or deferral, if it is wanted
+// in the log.
+func (s *Server) statusCode(verdict byte, text string) string {
+	if verdict == 'K' || !s.config.Load().LogStatus {
+		return ""
+	}
+	return bounce.Status(text, verdict == 'D')
 }
 
 // done marks a recipient as done, once its paragraph, if any, is safe in the

@@ -38,12 +38,19 @@ func startingLine(id uint64, n queue.Number, ch channel, recipient string) strin
 // outcomes are the words for the first byte of a spawner's report.
 var outcomes = map[byte]string{'K': "success", 'Z': "deferral", 'D': "failure"}
 
-func deliveryLine(id uint64, verdict byte, text string) string {
+// deliveryLine tells what became of a delivery; code is its enhanced status code,
+// or "" to leave it out.
+func deliveryLine(id uint64, verdict byte, text, code string) string {
+	line := "delivery " + strconv.FormatUint(id, 10) + ": "
 	outcome, ok := outcomes[verdict]
 	if !ok {
-		return "delivery " + strconv.FormatUint(id, 10) + ": report mangled, will defer\n"
+		return line + "report mangled, will defer\n"
 	}
-	return "delivery " + strconv.FormatUint(id, 10) + ": " + outcome + ": " + safe(text) + "\n"
+	line += outcome + ": " + safe(text)
+	if code != "" {
+		line += " status=" + code
+	}
+	return line + "\n"
 }
 
 func (l *logger) bounced(n queue.Number, qp int) {
