@@ -156,7 +156,8 @@ func (h *home) has(text string, header ...string) {
 func TestProcmail(t *testing.T) {
 	h := newHome(t, "procmail")
 	h.maildir("lunch")
-	h.write("rc", "MAILDIR=$HOME\n:0\n* ^Subject: lunch\nlunch/\n", 0o600)
+	// Procmail takes HOME from the password file.
+	h.write("rc", "MAILDIR="+h.dir+"\n:0\n* ^Subject: lunch\nlunch/\n", 0o600)
 	h.deliver(0, "|preline procmail -m ./rc")
 	h.has(h.one("lunch"), returnPath, deliveredTo)
 }
