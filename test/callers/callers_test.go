@@ -2,9 +2,9 @@
 // through the built sendmail, and looks at what arrives in the queue.
 //
 // Programs that are not installed are skipped, with the name of the Debian package
-// (or that of npm) that has them. Those that can only be run by a daemon, or with a
-// path to sendmail that is compiled in, are replayed: their exact command line and
-// input.
+// (or that of npm) that has them. Those that would need more of a machine than a
+// test has are replayed: their exact command line and input. Cron, at and sudo run
+// in a namespace of their own, for root alone.
 package callers
 
 import (
@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,6 +66,8 @@ func (h *host) must(err error) {
 func (h *host) file(name, text string) string {
 	h.t.Helper()
 	name = filepath.Join(h.dir, name)
+	syscall.ForkLock.RLock() // a child that had it open would keep it from being run
+	defer syscall.ForkLock.RUnlock()
 	h.must(os.WriteFile(name, []byte(text), 0o755))
 	return name
 }
