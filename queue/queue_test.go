@@ -399,3 +399,59 @@ func FuzzSubmitEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// Tools that repair queues (queue-fix and its kin) know these modes.
+func TestMakeModes(t *testing.T) {
+	_, dir := newQueue(t, 2)
+	for name, want := range map[string]fs.FileMode{
+		"mess": 0o750, "mess/1": 0o750, "todo": 0o750, "lock": 0o750,
+		"intd": 0o700, "pid": 0o700, "bounce": 0o700, "info/0": 0o700, "local/0": 0o700, "remote/1": 0o700,
+		"lock/trigger": 0o622, "lock/sendmutex": 0o600, "lock/tcpto": 0o644,
+	} {
+		if st, err := os.Stat(filepath.Join(dir, name)); err != nil || st.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v (%v)", name, st.Mode().Perm(), want, err)
+		}
+	}
+	if st, err := os.Stat(filepath.Join(dir, "lock/tcpto")); err != nil || st.Size() != tcptoSize {
+		t.Errorf("lock/tcpto is not as long as its readers expect: %v", err)
+	}
+}
+
+// FuzzRecipients checks that the records of local and remote are read as they
+// stand there, each at its place.
+func FuzzRecipients(f *testing.F) {
+	f.Add([]byte("Ta@x\x00Db@x\x00Tcut"))
+	f.Add([]byte("\x00X\x00"))
+	dir := filepath.Join(f.TempDir(), "queue")
+	if err := Make(dir, 1); err != nil {
+		f.Fatal(err)
+	}
+	q, err := Open(durable.NewDir(dir))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, kind := range []Kind{Local, Info} {
+			if err := os.WriteFile(filepath.Join(dir, q.Name(kind, 5)), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := q.OpenRecipients(Local, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for recipient, err := r.Next(); err == nil; recipient, err = r.Next() {
+			letter := "T"
+			if recipient.Done {
+				letter = "D"
+			}
+			if record := letter + recipient.Address + "\x00"; !strings.HasPrefix(string(data[recipient.Place:]), record) {
+				t.Errorf("%q at %d is read of %q", record, recipient.Place, data)
+			}
+		}
+		if sender, _, err := q.ReadInfo(5); err == nil && !strings.HasPrefix(string(data), "F"+sender+"\x00") {
+			t.Errorf("the sender %q is read of %q", sender, data)
+		}
+	})
+}
