@@ -56,9 +56,13 @@ func (t *ToMbox) Move() error {
 	if mail, err = t.scan(); err != nil || len(mail) == 0 {
 		return err
 	}
-	if mail, err = t.rewrite(f, mail); err != nil {
+	out, mail, err := t.rewrite(f, mail)
+	if err != nil {
 		return err
 	}
+	// The new mbox is locked until then: another one of us must not find the mail
+	// in both places.
+	defer out.Close()
 	for _, m := range mail {
 		if err := t.Files.Remove(m.Name); err != nil {
 			t.Warn("$MAILDIR/" + m.Name + " will be delivered twice; unable to unlink: " + syserr.Text(err))
@@ -89,15 +93,26 @@ func lockCause(err error) error {
 }
 
 // rewrite puts a new mbox with this mail, too, in the place of the locked one, and
-// returns what is in it.
-func (t *ToMbox) rewrite(f *openMbox, mail []maildirs.Message) ([]maildirs.Message, error) {
-	out, err := t.create(f)
+// returns it, open and locked, and what is in it.
+func (t *ToMbox) rewrite(f *openMbox, mail []maildirs.Message) (out durable.File, moved []maildirs.Message, err error) {
+	out, err = t.create(f)
 	if err != nil {
-		return nil, unable("create "+t.Temporary, err)
+		return nil, nil, unable("create "+t.Temporary, err)
 	}
-	mail, err = t.fill(out, f, mail)
-	if cerr := out.Close(); err == nil && cerr != nil {
-		err = unable("write to "+t.Temporary, cerr) // NFS and quotas may tell only now
+	if moved, err = t.replace(out, f, mail); err != nil {
+		out.Close()
+		return nil, nil, err
+	}
+	return out, moved, nil
+}
+
+// replace fills the new mbox and gives it the name of the old one.
+func (t *ToMbox) replace(out durable.File, f *openMbox, mail []maildirs.Message) ([]maildirs.Message, error) {
+	err := t.Host.Lock(out)
+	if err != nil {
+		err = unable("lock "+t.Temporary, err)
+	} else {
+		mail, err = t.fill(out, f, mail)
 	}
 	if err == nil {
 		if err = t.Files.Rename(t.Temporary, t.Mbox); err != nil {
