@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -26,6 +27,8 @@ func run() int {
 	syscall.Umask(0o077)
 	dir := home.Dir()
 	log := descriptor(0)
+	// Standard error is the end of a pipe here: a crash is to be told in the log.
+	debug.SetCrashOutput(log, debug.CrashOptions{})
 	server, err := send.Start(send.Options{
 		Home:   dir,
 		Log:    log,
