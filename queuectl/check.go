@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/ids"
 	"goqmail/queue"
 )
 
@@ -32,6 +33,7 @@ const strayFolder = "stray"
 type checker struct {
 	folder   string
 	split    int
+	accounts ids.Files
 	owners   owners
 	problems []Problem
 }
@@ -48,7 +50,7 @@ func (t *Tool) checkOrRepair(repair bool, o *options) (int, error) {
 		}
 		defer lock.Close()
 	}
-	c := &checker{folder: t.folder, split: o.split}
+	c := &checker{folder: t.folder, split: o.split, accounts: t.Accounts}
 	if err := c.measure(); err != nil {
 		return 0, err
 	}
@@ -155,7 +157,7 @@ func (c *checker) measure() error {
 	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == string(queue.Mess) }) {
 		return fmt.Errorf("%s has no folder mess, and does not look like a queue", c.folder)
 	}
-	c.owners = ownersOf(c.folder)
+	c.owners = ownersOf(c.folder, c.accounts)
 	if c.split > 0 {
 		return nil
 	}

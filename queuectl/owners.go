@@ -21,16 +21,16 @@ type owners struct {
 }
 
 // ownersOf finds out what kind of queue it is by the owner of its folder.
-func ownersOf(folder string) owners {
+func ownersOf(folder string, accounts ids.Files) owners {
 	uid, gid, ok := owner(folder)
 	if !ok {
 		return owners{-1, -1, -1, -1}
 	}
 	o := owners{uid, uid, uid, gid}
-	q, err1 := ids.System.UID("qmailq")
-	s, err2 := ids.System.UID("qmails")
-	r, err3 := ids.System.UID("qmailr")
-	g, err4 := ids.System.GID("qmail")
+	q, err1 := accounts.UID("qmailq")
+	s, err2 := accounts.UID("qmails")
+	r, err3 := accounts.UID("qmailr")
+	g, err4 := accounts.GID("qmail")
 	if errors.Join(err1, err2, err3, err4) == nil && (uid == q || uid == 0) {
 		return owners{q, s, r, g}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"goqmail/internal/durable"
 	"goqmail/internal/exitcode"
+	"goqmail/internal/ids"
 	"goqmail/internal/sendctl"
 	"goqmail/internal/syserr"
 	"goqmail/queue"
@@ -24,11 +25,13 @@ import (
 
 // Tool is one run of the program.
 type Tool struct {
-	Home   string // folder with control and queue
-	Out    io.Writer
-	Errors io.Writer
-	Now    func() time.Time
-	Sleep  func(time.Duration) // between two attempts to reach qmail-send
+	Home string // folder with control and queue
+	// Accounts tell whose a queue is to be that is no private one.
+	Accounts ids.Files
+	Out      io.Writer
+	Errors   io.Writer
+	Now      func() time.Time
+	Sleep    func(time.Duration) // between two attempts to reach qmail-send
 	// Become has the process act as another user, if root has started it, and again
 	// as root.
 	Become func(uid, gid int) error

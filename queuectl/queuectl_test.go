@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goqmail/internal/durable"
+	"goqmail/internal/ids"
 	"goqmail/queue"
 )
 
@@ -88,7 +89,7 @@ func (b *bench) add(sender, local, remote string, age time.Duration) queue.Numbe
 func (b *bench) run(args ...string) (code int, out, errors string) {
 	b.t.Helper()
 	var o, e strings.Builder
-	t := Tool{Home: b.home, Out: &o, Errors: &e, Now: func() time.Time { return b.now }, Sleep: func(time.Duration) {},
+	t := Tool{Home: b.home, Accounts: ids.Files{Passwd: os.DevNull, Group: os.DevNull}, Out: &o, Errors: &e, Now: func() time.Time { return b.now }, Sleep: func(time.Duration) {},
 		Become: func(int, int) error { return nil }}
 	code = t.Run(args)
 	return code, o.String(), e.String()

@@ -10,6 +10,7 @@ import (
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
+	"goqmail/internal/ids"
 	"goqmail/queuectl"
 )
 
@@ -35,7 +36,7 @@ func become(uid, gid int) error {
 
 func run() int {
 	out := bufio.NewWriter(os.Stdout)
-	tool := queuectl.Tool{Home: home.Dir(), Out: out, Errors: os.Stderr, Now: time.Now, Sleep: time.Sleep, Become: become}
+	tool := queuectl.Tool{Home: home.Dir(), Accounts: ids.System, Out: out, Errors: os.Stderr, Now: time.Now, Sleep: time.Sleep, Become: become}
 	code := tool.Run(os.Args[1:])
 	if out.Flush() != nil && code == exitcode.OK {
 		return exitcode.Soft
