@@ -172,15 +172,13 @@ func (d *destinations) release(to *destination, count int) []*job {
 	return jobs
 }
 
-// releaseWaiting takes a job of the destination that has waited longest for a
-// place of those of its standing, if there is one.
-func (d *destinations) releaseWaiting(st standing) []*job {
-	for len(d.waiting[st]) > 0 && d.used[st] < d.all(st) {
+// releaseWaiting takes jobs of the destinations that have waited longest for a
+// place of those of their standing, as many as there are places.
+func (d *destinations) releaseWaiting(st standing) (jobs []*job) {
+	for len(d.waiting[st]) > 0 && d.used[st]+len(jobs) < d.all(st) {
 		to := d.waiting[st][0]
 		d.waiting[st] = d.waiting[st][1:]
-		if jobs := d.release(to, 1); len(jobs) > 0 {
-			return jobs
-		}
+		jobs = append(jobs, d.release(to, 1)...)
 	}
-	return nil
+	return jobs
 }

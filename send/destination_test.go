@@ -71,6 +71,21 @@ func TestLimitOfOneDestination(t *testing.T) {
 	}
 }
 
+// Places that a new limit brings are used at once.
+func TestMorePlaces(t *testing.T) {
+	w := newWorld(t)
+	w.control("concurrencyremote", "8")
+	w.reply = func(string) string { return "" }
+	w.start()
+	for i := range 40 {
+		w.queue("ann@far.example", fmt.Sprintf("joe@%d.example", i))
+	}
+	w.wait("remote 4/8", 1)
+	w.control("concurrencyremote", "60")
+	w.server.Reload()
+	w.wait("remote 30/60", 1)
+}
+
 func TestDestinations(t *testing.T) {
 	l := newLane(remote, 100, false)
 	l.limit = 8

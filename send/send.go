@@ -141,6 +141,11 @@ func (s *Server) setLimits() {
 	for ch, l := range s.lanes {
 		l.limit = min(s.config.Load().Concurrency[ch], l.announced)
 		l.destinations.limit = s.config.Load().PerDestination
+		for st := range standings {
+			for _, j := range l.destinations.releaseWaiting(st) {
+				l.ready.push(j) // there may be more places now
+			}
+		}
 	}
 }
 
