@@ -1,5 +1,5 @@
 // Package ids looks up accounts by name in /etc/passwd and /etc/group: the eight
-// users and two groups of the system (see [Users]), when a program starts.
+// users of the system (see [Users]) and its groups, when a program starts.
 //
 // It reads the files themselves, since the programs that need it are to stay
 // small. Accounts of mail users are another matter: those come from qmail-getpw,
@@ -19,9 +19,6 @@ import (
 // Users are the accounts that the system's programs run as, in the order of
 // qmail's conf-users: alias, daemon, log, owner, passwd, queue, remote, send.
 var Users = [8]string{"alias", "qmaild", "qmaill", "root", "qmailp", "qmailq", "qmailr", "qmails"}
-
-// Groups are the group of the queue and the group that owns no files.
-var Groups = [2]string{"qmail", "nofiles"}
 
 // ErrUnknown is wrapped by the error for a name that is not in the file.
 var ErrUnknown = errors.New("no such account")
