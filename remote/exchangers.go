@@ -17,8 +17,16 @@ const (
 	mostAddresses  = 64
 )
 
-// addresses returns where to connect for mail to a host, best first.
-func (c *Client) addresses(ctx context.Context, routes Routes, host string) ([]netip.AddrPort, error) {
+// target is where to connect.
+type target struct {
+	addr netip.AddrPort
+	// name is that of the exchanger or relay as the DNS or the route has it; it
+	// may be an address.
+	name string
+}
+
+// targets returns where to connect for mail to a host, best first.
+func (c *Client) targets(ctx context.Context, routes Routes, host string) ([]target, error) {
 	route, ok, err := routes.Find(host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrControl, err)
@@ -36,32 +44,33 @@ func (c *Client) addresses(ctx context.Context, routes Routes, host string) ([]n
 	if found, err = c.better(found); err != nil {
 		return nil, err
 	}
-	var all []netip.AddrPort
+	var all []target
 	for _, f := range found[:min(len(found), mostAddresses)] {
-		all = append(all, netip.AddrPortFrom(f.addr, smtpPort))
+		all = append(all, target{netip.AddrPortFrom(f.addr, smtpPort), f.name})
 	}
 	return all, nil
 }
 
-// relay returns the addresses of a route. They may be this host's own: that is
+// relay returns the targets of a route. They may be this host itself: that is
 // how mail is handed to a filter that listens here.
-func (c *Client) relay(ctx context.Context, route Route) ([]netip.AddrPort, error) {
+func (c *Client) relay(ctx context.Context, route Route) ([]target, error) {
 	addrs, err := c.lookup(ctx, route.Relay)
 	if err != nil || len(addrs) == 0 {
 		// That a relay's name does not exist is a mistake in smtproutes, or in the
 		// DNS, and no reason to bounce the mail of others. (The original does.)
 		return nil, errDNS
 	}
-	var all []netip.AddrPort
+	var all []target
 	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
-		all = append(all, netip.AddrPortFrom(addr, route.Port))
+		all = append(all, target{netip.AddrPortFrom(addr, route.Port), route.Relay})
 	}
 	return all, nil
 }
 
-// candidate is an address with the preference of the exchanger that has it.
+// candidate is an address, with the exchanger that has it.
 type candidate struct {
 	addr netip.Addr
+	name string
 	pref uint16
 }
 
@@ -70,7 +79,7 @@ type candidate struct {
 // own, RFC 5321 section 5.1.
 func (c *Client) exchangers(ctx context.Context, host string) ([]candidate, error) {
 	if addr, ok := literal(host); ok {
-		return []candidate{{addr, 0}}, nil
+		return []candidate{{addr, host, 0}}, nil
 	}
 	mx, err := c.Resolver.MX(ctx, host)
 	if err != nil && !errors.Is(err, ErrNoHost) {
@@ -84,7 +93,7 @@ func (c *Client) exchangers(ctx context.Context, host string) ([]candidate, erro
 		case err != nil:
 			return nil, errDNS
 		}
-		return candidates(addrs, 0), nil
+		return candidates(addrs, Exchanger{Host: host}), nil
 	}
 	if mx = withoutNull(mx); len(mx) == 0 {
 		return nil, errNullMX
@@ -120,7 +129,7 @@ func (c *Client) lookupAll(ctx context.Context, mx []Exchanger) ([]candidate, er
 	var all []candidate
 	var trouble error
 	for i, x := range mx {
-		all = append(all, candidates(addrs[i], x.Pref)...)
+		all = append(all, candidates(addrs[i], x)...)
 		if errs[i] != nil && !errors.Is(errs[i], ErrNoHost) {
 			trouble = errDNS
 		}
@@ -131,10 +140,10 @@ func (c *Client) lookupAll(ctx context.Context, mx []Exchanger) ([]candidate, er
 	return all, nil
 }
 
-func candidates(addrs []netip.Addr, pref uint16) []candidate {
+func candidates(addrs []netip.Addr, x Exchanger) []candidate {
 	all := make([]candidate, len(addrs))
 	for i, addr := range addrs {
-		all[i] = candidate{addr, pref}
+		all[i] = candidate{addr, x.Host, x.Pref}
 	}
 	return all
 }

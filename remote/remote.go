@@ -93,21 +93,21 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 	if !sendable(m.Sender) {
 		return verdictOf(errSender)
 	}
-	addrs, err := c.addresses(ctx, s.Routes, m.Host)
+	targets, err := c.targets(ctx, s.Routes, m.Host)
 	if err != nil {
 		return verdictOf(err)
 	}
 	failure := verdictOf(errNoConnection)
 	start := c.Now()
-	for _, addr := range addrs {
+	for _, to := range targets {
 		if c.Now().Sub(start) >= searchTime || ctx.Err() != nil {
 			break
 		}
-		conn := c.connect(ctx, addr, s.ConnectTimeout)
+		conn := c.connect(ctx, to.addr, s.ConnectTimeout)
 		if conn == nil {
 			continue
 		}
-		v, done := converse(ctx, conn, addr.Addr(), s, m, reports)
+		v, done := converse(ctx, conn, to.addr.Addr(), s, m, reports)
 		if done {
 			return v
 		}
