@@ -80,6 +80,7 @@ var never = map[string][]ban{
 	"qmail-remote":   {programsToo, mailboxes, theQueue, passwords, deciding, privileges},
 	"qmail-rspawn":   {network, programsToo, mailboxes, mail, theQueue, passwords, deciding, slow},
 	"qmail-send":     {network, programsToo, mailboxes, passwords, privileges, {[]string{"goqmail/users"}, "leaves assignments to qmail-lspawn"}},
+	"qmail-showctl":  {network, programsToo, mailboxes, mail, passwords, deciding, privileges},
 	"qmail-smtpd":    {programsToo, mailboxes, theQueue, passwords, deciding, privileges, {[]string{"goqmail/inject", "net/mail", "mime"}, "parses no mail"}},
 	"qmail-start":    {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding},
 	"qmail-tcpok":    {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},

@@ -103,19 +103,28 @@ func (f *Folder) Number(name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	line, ok, err := f.first(name)
-	if err != nil {
-		return 0, err
-	}
-	if ok {
-		if n, ok := leadingNumber(line); ok {
-			return n, nil
-		}
+	n, ok, err := f.GivenNumber(name)
+	if err != nil || ok {
+		return n, err
 	}
 	if n, ok := leadingNumber(file.Default); ok || file.Default == "" {
 		return n, nil
 	}
 	return f.Number(file.Default)
+}
+
+// GivenNumber returns the number in a file of kind [Number]; ok is false if there is
+// no such file or it does not begin with a digit, whatever its default.
+func (f *Folder) GivenNumber(name string) (n int, ok bool, err error) {
+	if _, err := find(name, Number); err != nil {
+		return 0, false, err
+	}
+	line, _, err := f.first(name)
+	if err != nil {
+		return 0, false, err
+	}
+	n, ok = leadingNumber(line)
+	return n, ok, nil
 }
 
 // List returns the lines of a file of kind [List]. Ok is false if there is no
