@@ -160,6 +160,9 @@ func (s *session) check(method, user, password string) error {
 	s.attempts++
 	switch code := s.runChecker(user, password); code {
 	case exitcode.OK:
+		if ok, err := s.goesOn(s.spp.AskAuth(strings.ToLower(method), user)); !ok {
+			return err
+		}
 		s.become(method, user)
 		s.say(replyAuthOK)
 	case exitRefused:

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"goqmail/receive/spp"
 )
 
 // maxChunk is the largest chunk that is read.
@@ -19,6 +21,11 @@ func (s *session) bdat(argument string) error {
 	}
 	refusal := s.notYet()
 	if refusal == "" && s.mail.arrival == nil {
+		if ok, err := s.goesOn(s.spp.Ask(spp.Data)); err != nil {
+			return err
+		} else if !ok {
+			return s.skip(size)
+		}
 		a, err := s.begin()
 		if err != nil {
 			s.mail = nil // begin has answered

@@ -59,6 +59,9 @@ func (s *session) hello(name string) {
 }
 
 func (s *session) heloCommand(name string) error {
+	if ok, err := s.goesOn(s.spp.AskHelo(name)); !ok {
+		return err
+	}
 	s.forget()
 	s.hello(name)
 	s.write("250 " + s.set.Greeting)
@@ -66,6 +69,9 @@ func (s *session) heloCommand(name string) error {
 }
 
 func (s *session) ehlo(name string) error {
+	if ok, err := s.goesOn(s.spp.AskHelo(name)); !ok {
+		return err
+	}
 	s.forget()
 	s.hello(name)
 	offers := s.offers()
@@ -99,6 +105,7 @@ func (s *session) offers() []string {
 
 func (s *session) rset(string) error {
 	s.forget()
+	s.spp.Reset()
 	s.say(replyFlushed)
 	return nil
 }
@@ -115,6 +122,9 @@ func (s *session) from(argument string) error {
 	case s.announcedTooBig(parameters):
 		s.say(replyTooBig)
 	default:
+		if ok, err := s.goesOnWith(s.spp.AskMail(&sender), &sender); !ok {
+			return err
+		}
 		// Compat: a bad sender is told so at RCPT.
 		s.forget()
 		s.mail = &mail{sender: sender, bad: s.set.isBad(sender)}

@@ -6,6 +6,7 @@ import (
 
 	"goqmail/internal/fault"
 	"goqmail/receive"
+	"goqmail/receive/spp"
 )
 
 // arrival is a message that is coming in, between DATA or the first BDAT and its end.
@@ -25,6 +26,7 @@ func (s *session) begin() (*arrival, error) {
 	}
 	a := &arrival{queue: &receive.Limited{Message: queue, Max: s.set.Databytes}}
 	a.queue.Head(s.set.Peer.Received(s.protocol(), s.helo, s.srv.Now()))
+	a.queue.Head(s.spp.Header())
 	a.in = &incoming{to: a.queue}
 	return a, nil
 }
@@ -55,6 +57,9 @@ func (s *session) data(string) error {
 	if s.mail.arrival != nil {
 		s.say(replyChunks)
 		return nil
+	}
+	if ok, err := s.goesOn(s.spp.Ask(spp.Data)); !ok {
+		return err
 	}
 	a, err := s.begin()
 	if err != nil {

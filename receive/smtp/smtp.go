@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"goqmail/receive"
+	"goqmail/receive/spp"
 )
 
 // Server is what sessions have in common.
@@ -85,10 +86,11 @@ type session struct {
 	tls  *tls.ConnectionState // nil without TLS
 	user string               // who the client has shown to be, "" if it has not
 
-	helo     *string // what the client calls itself, nil if the peer's name says the same
-	mail     *mail   // nil before MAIL
-	failures int     // since the last message
-	attempts int     // at AUTH
+	helo     *string      // what the client calls itself, nil if the peer's name says the same
+	mail     *mail        // nil before MAIL
+	failures int          // since the last message
+	spp      *spp.Session // plug-ins; nil for none
+	attempts int          // at AUTH
 }
 
 // mail is a transaction: the envelope so far.
@@ -119,8 +121,23 @@ func (s *session) open() error {
 			return err
 		}
 	}
-	s.write("220 " + set.Greeting + " ESMTP")
+	if err := s.greet(); err != nil {
+		set.Hosts.Close()
+		return err
+	}
 	return nil
+}
+
+// greet greets, unless a plug-in does not want that.
+func (s *session) greet() error {
+	if err := s.readPlugins(); err != nil {
+		return s.end(replyControls, err)
+	}
+	greets, err := s.goesOn(s.spp.Ask(spp.Connection))
+	if greets {
+		s.write("220 " + s.set.Greeting + " ESMTP")
+	}
+	return err
 }
 
 // commands serves commands until one ends the session.
