@@ -23,11 +23,29 @@ type target struct {
 	// name is that of the exchanger or relay as the DNS or the route has it; it
 	// may be an address.
 	name string
+	from netip.Addr // the address of this host to connect from; zero for any
+	helo string     // what to call this host there
 }
 
-// targets returns where to connect for mail to a host, best first.
-func (c *Client) targets(ctx context.Context, routes Routes, host string) ([]target, error) {
-	route, ok, err := routes.Find(host)
+// targets returns where to connect for mail from a sender to a host, best first.
+func (c *Client) targets(ctx context.Context, s *Settings, sender, host string) ([]target, error) {
+	all, err := c.findTargets(ctx, s, host)
+	for i := range all {
+		t := &all[i]
+		froms, helo := s.Bindings.find(sender, t.addr.Addr())
+		if len(froms) > 0 {
+			froms = slices.Clone(froms)
+			c.shuffle(len(froms), func(i, j int) { froms[i], froms[j] = froms[j], froms[i] })
+			t.from = froms[0]
+		}
+		t.helo = cmp.Or(helo, s.Helo)
+	}
+	return all, err
+}
+
+// findTargets returns the targets for a host, without where to connect from.
+func (c *Client) findTargets(ctx context.Context, s *Settings, host string) ([]target, error) {
+	route, ok, err := s.Routes.Find(host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrControl, err)
 	}
@@ -41,12 +59,12 @@ func (c *Client) targets(ctx context.Context, routes Routes, host string) ([]tar
 	if len(found) == 0 {
 		return nil, errNoAddress
 	}
-	if found, err = c.better(found); err != nil {
+	if found, err = c.better(s.Own, found); err != nil {
 		return nil, err
 	}
 	var all []target
 	for _, f := range found[:min(len(found), mostAddresses)] {
-		all = append(all, target{netip.AddrPortFrom(f.addr, smtpPort), f.name})
+		all = append(all, target{addr: netip.AddrPortFrom(f.addr, smtpPort), name: f.name})
 	}
 	return all, nil
 }
@@ -62,7 +80,7 @@ func (c *Client) relay(ctx context.Context, route Route) ([]target, error) {
 	}
 	var all []target
 	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
-		all = append(all, target{netip.AddrPortFrom(addr, route.Port), route.Relay})
+		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay})
 	}
 	return all, nil
 }
@@ -150,14 +168,14 @@ func candidates(addrs []netip.Addr, x Exchanger) []candidate {
 
 // better leaves only what is better than this host. Mail for a host that this
 // one is the best exchanger of would come back to it.
-func (c *Client) better(found []candidate) ([]candidate, error) {
-	own, err := c.Own()
+func (c *Client) better(rules OwnRules, found []candidate) ([]candidate, error) {
+	interfaces, err := c.Own()
 	if err != nil {
 		return nil, fmt.Errorf("addresses of this host: %w", err)
 	}
 	best := 1 << 16
 	for _, f := range found {
-		if f.addr.IsUnspecified() || f.addr.IsLoopback() || slices.Contains(own, f.addr) {
+		if rules.own(f.addr, interfaces) {
 			best = min(best, int(f.pref))
 		}
 	}

@@ -89,18 +89,23 @@ func TestAddresses(t *testing.T) {
 	routes := ParseRoutes([]string{"routed.example:ab.example:26", "own.example:me.example", "bad.example:x:y", "norelay.example:none.example", "direct.example:"})
 	c := (&network{t: t}).client(z)
 	for _, tt := range tests {
-		got, err := c.targets(context.Background(), routes, tt.host)
-		var text string
-		for _, to := range got {
-			text = strings.TrimPrefix(text+" "+to.addr.String(), " ")
-		}
-		if err != nil {
-			text = verdictOf(err).report()
-		}
-		if text != tt.want {
+		got, err := c.targets(context.Background(), &Settings{Routes: routes}, "", tt.host)
+		if text := show(got, err); text != tt.want {
 			t.Errorf("%s: %q, want %q", tt.host, text, tt.want)
 		}
 	}
+}
+
+// show returns the targets, or the report on why there are none.
+func show(targets []target, err error) string {
+	if err != nil {
+		return verdictOf(err).report()
+	}
+	var all []string
+	for _, to := range targets {
+		all = append(all, to.addr.String())
+	}
+	return strings.Join(all, " ")
 }
 
 func (v verdict) report() string { return string(v.letter) + v.text }
@@ -108,7 +113,7 @@ func (v verdict) report() string { return string(v.letter) + v.text }
 func TestOwnUnknown(t *testing.T) {
 	c := (&network{t: t}).client(noDNS{t})
 	c.Own = func() ([]netip.Addr, error) { return nil, errors.New("no sockets") }
-	_, err := c.targets(context.Background(), nil, "192.0.2.1")
+	_, err := c.targets(context.Background(), settings(), "", "192.0.2.1")
 	if got := verdictOf(err).report(); got != "ZSystem resources temporarily unavailable. (#4.3.0)\n" {
 		t.Errorf("report %q", got)
 	}
@@ -126,7 +131,7 @@ func TestShuffle(t *testing.T) {
 	c.Shuffle = nil
 	orders := map[string]bool{}
 	for range 1000 {
-		got, err := c.targets(context.Background(), nil, "x.example")
+		got, err := c.targets(context.Background(), settings(), "", "x.example")
 		if err != nil || len(got) != 5 || got[3].addr.Addr().String() != "192.0.2.0" || got[4].addr.Addr().String() != "192.0.2.4" {
 			t.Fatalf("addresses are %v, %v", got, err)
 		}
@@ -147,7 +152,7 @@ func TestManyExchangers(t *testing.T) {
 			z.addrs[name] = append(z.addrs[name], fmt.Sprintf("192.%d.%d.%d", i/256, i%256, j))
 		}
 	}
-	got, err := (&network{t: t}).client(z).targets(context.Background(), nil, "x.example")
+	got, err := (&network{t: t}).client(z).targets(context.Background(), settings(), "", "x.example")
 	if err != nil || len(got) != mostAddresses || got[0].addr.Addr().String() != "192.3.231.0" {
 		t.Errorf("%d addresses, %v, want %d of the best", len(got), err, mostAddresses)
 	}

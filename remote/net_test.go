@@ -53,13 +53,13 @@ type network struct {
 func (n *network) wait() { n.served.Wait() }
 
 // waitingDialer waits for its context to end.
-func waitingDialer(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+func waitingDialer(ctx context.Context, _ netip.Addr, _ netip.AddrPort) (net.Conn, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
 // dial connects to a host of the network over TCP on the loopback interface.
-func (n *network) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func (n *network) dial(ctx context.Context, _ netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	n.mu.Lock()
 	n.dialed = append(n.dialed, to.String())
 	n.mu.Unlock()

@@ -43,6 +43,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"goqmail/internal/tcpto"
@@ -51,8 +52,9 @@ import (
 // Client is what it takes to send mail. Its methods may be called from several
 // goroutines at a time.
 type Client struct {
-	// Dial connects to an address. It gives up when ctx does.
-	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Dial connects to an address, from one of this host's, or from any if that is
+	// the zero one. It gives up when ctx does.
+	Dial func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
 	// Resolver answers for the DNS. It is asked only about names, but about
 	// several at a time.
 	Resolver Resolver
@@ -93,21 +95,25 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 	if !sendable(m.Sender) {
 		return verdictOf(errSender)
 	}
-	targets, err := c.targets(ctx, s.Routes, m.Host)
+	targets, err := c.targets(ctx, s, m.Sender, m.Host)
 	if err != nil {
 		return verdictOf(err)
 	}
-	failure := verdictOf(errNoConnection)
+	noConnection := verdictOf(errNoConnection)
+	failure := noConnection
 	start := c.Now()
 	for _, to := range targets {
 		if c.Now().Sub(start) >= searchTime || ctx.Err() != nil {
 			break
 		}
-		conn := c.connect(ctx, to.addr, s.ConnectTimeout)
-		if conn == nil {
+		conn, err := c.connect(ctx, to, s.ConnectTimeout)
+		if err != nil && failure == noConnection {
+			failure = verdictOf(err)
+		}
+		if err != nil {
 			continue
 		}
-		v, done := converse(ctx, conn, to.addr.Addr(), s, m, reports)
+		v, done := converse(ctx, conn, to, s, m, reports)
 		if done {
 			return v
 		}
@@ -118,37 +124,41 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 
 // converse talks to a host. Unless it is done, the host did not get as far as
 // the envelope, and nothing was reported.
-func converse(ctx context.Context, conn net.Conn, peer netip.Addr, s *Settings, m *Mail, reports *reporter) (v verdict, done bool) {
+func converse(ctx context.Context, conn net.Conn, to target, s *Settings, m *Mail, reports *reporter) (v verdict, done bool) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	session := newSession(conn, peer.String(), s.Timeout)
-	if v, ok := session.hello(s.Helo); !ok {
+	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
+	if v, ok := session.hello(to.helo); !ok {
 		return v, false
 	}
 	return session.transfer(m, reports), true
 }
 
-// connect returns a connection, or nil if there was none to be had, and keeps
-// the table of timeouts. That it does not work is no reason not to try.
-func (c *Client) connect(ctx context.Context, to netip.AddrPort, timeout time.Duration) net.Conn {
-	entry, known, err := c.Timeouts.Lookup(to.Addr())
+// connect connects, and keeps the table of timeouts. That the table does not work
+// is no reason not to try. The error tells what to report if no other address
+// does better.
+func (c *Client) connect(ctx context.Context, to target, timeout time.Duration) (net.Conn, error) {
+	addr := to.addr.Addr()
+	entry, known, err := c.Timeouts.Lookup(addr)
 	if err == nil && entry.Blocks(c.Now(), c.Jitter) {
-		return nil
+		return nil, errNoConnection
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := c.Dial(ctx, to)
+	conn, err := c.Dial(ctx, to.from, to.addr)
 	switch {
+	case to.from.IsValid() && errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, errBind(to.from)
 	case err != nil && isTimeout(err):
-		_ = c.Timeouts.TimedOut(to.Addr(), c.Now())
+		_ = c.Timeouts.TimedOut(addr, c.Now())
 	case known && !errors.Is(err, context.Canceled):
-		_ = c.Timeouts.Answered(to.Addr()) // Compat: a refusal is an answer
+		_ = c.Timeouts.Answered(addr) // Compat: a refusal is an answer
 	}
 	if err != nil {
-		return nil
+		return nil, errNoConnection
 	}
-	return conn
+	return conn, nil
 }
 
 func isTimeout(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net/netip"
 
 	"goqmail/internal/fault"
 )
@@ -30,6 +31,11 @@ var (
 // errUnknownHost says that the DNS has no such host.
 func errUnknownHost(host string) error {
 	return fault.Hard("Sorry, I couldn't find any host named " + printable(host) + ". (#5.1.2)")
+}
+
+// errBind says that this host cannot connect from the address it was told to.
+func errBind(from netip.Addr) error {
+	return fault.Soft("Can't bind to local ip address: "+from.String()+". (#4.3.0)", nil)
 }
 
 // printable returns s with ? for every byte that is not a visible ASCII character.

@@ -13,6 +13,8 @@ import (
 type Settings struct {
 	Helo           string        // what this host calls itself: helohost, or me
 	Routes         Routes        // smtproutes
+	Own            OwnRules      // moreipme and notipme
+	Bindings       Bindings      // where to connect from
 	ConnectTimeout time.Duration // for a connection to come about: timeoutconnect
 	Timeout        time.Duration // for each reply, and for the host to take each piece of the message: timeoutremote
 }
@@ -56,9 +58,19 @@ func readSettings(folder string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := readOwnRules(files)
+	if err != nil {
+		return nil, err
+	}
+	bindings, err := readBindings(files)
+	if err != nil {
+		return nil, err
+	}
 	return &Settings{
 		Helo:           helo,
 		Routes:         ParseRoutes(routes),
+		Own:            own,
+		Bindings:       bindings,
 		ConnectTimeout: time.Duration(connect) * time.Second,
 		Timeout:        time.Duration(reply) * time.Second,
 	}, nil

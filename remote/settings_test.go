@@ -17,11 +17,11 @@ func TestReadSettings(t *testing.T) {
 		ok    bool
 	}{
 		{"me", map[string]string{"me": "a.example\n"},
-			Settings{"a.example", Routes{}, time.Minute, 20 * time.Minute}, true},
+			Settings{Helo: "a.example", ConnectTimeout: time.Minute, Timeout: 20 * time.Minute}, true},
 		{"all", map[string]string{"me": "a.example\n", "helohost": " b \n", "timeoutconnect": "7", "timeoutremote": "8\n", "smtproutes": "#x:y\nz:\n"},
-			Settings{" b", Routes{"z": ""}, 7 * time.Second, 8 * time.Second}, true},
+			Settings{Helo: " b", Routes: ParseRoutes([]string{"z:"}), ConnectTimeout: 7 * time.Second, Timeout: 8 * time.Second}, true},
 		{"only helohost", map[string]string{"helohost": "b"},
-			Settings{"b", Routes{}, time.Minute, 20 * time.Minute}, true},
+			Settings{Helo: "b", ConnectTimeout: time.Minute, Timeout: 20 * time.Minute}, true},
 		{"neither", map[string]string{"timeoutremote": "1"}, Settings{}, false},
 		{"unreadable routes", map[string]string{"me": "x", "smtproutes/": ""}, Settings{}, false},
 		{"unreadable name", map[string]string{"me": "x", "helohost/": ""}, Settings{}, false},

@@ -7,8 +7,11 @@ import (
 )
 
 // DialTCP is the Dial function of a [Client] on the Internet.
-func DialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+func DialTCP(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
 	var d net.Dialer
+	if from.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
 	return d.DialContext(ctx, "tcp", to.String())
 }
 
