@@ -68,6 +68,7 @@ var Files = []File{
 	{"percenthack", List, "", []string{"qmail-send"}, "hosts for which user%host@... is user@host"},
 	{"plusdomain", Line, DefaultMe, []string{"qmail-inject"}, "added to hosts that end in +"},
 	{"qmqpservers", List, "", []string{"qmail-qmqpc"}, "hosts that queue this host's mail"},
+	{"qmtproutes", List, "", []string{"qmail-remote"}, "relays that speak QMTP, by host"},
 	{"queuelifetime", Number, "604800", []string{"qmail-send"}, "seconds that a message is tried for"},
 	{"rcptcheck", Number, "0", []string{"qmail-smtpd"}, "1: qmail-rcptcheck is asked about each recipient"},
 	{"rcpthosts", List, "", []string{"qmail-smtpd", "qmail-qmtpd"}, "hosts that mail is taken for"},
@@ -78,6 +79,8 @@ var Files = []File{
 	{"timeoutconnect", Number, "60", []string{"qmail-remote"}, "seconds to wait for a connection"},
 	{"timeoutremote", Number, "1200", []string{"qmail-remote"}, "seconds to wait for each answer"},
 	{"timeoutsmtpd", Number, "1200", []string{"qmail-smtpd"}, "seconds to wait for each piece of input"},
+	{"tlsclients", List, "", []string{"qmail-smtpd"}, "mail addresses in certificates of clients that may relay"},
+	{"tlsserverciphers", Line, "", []string{"qmail-smtpd", "qmail-popup"}, "ciphers for TLS 1.2 of the servers"},
 	{"validrcptto", List, "", []string{"qmail-smtpd"}, "recipients that there are, and with a dash, that there are not"},
 	{"virtualdomains", List, "", []string{"qmail-send"}, "hosts and users whose mail one user gets"},
 }

@@ -28,13 +28,14 @@ func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	dir, env := home.Dir(), receive.Environ(os.Environ())
 	server := &smtp.Server{
-		Control: filepath.Join(dir, "control"),
-		Queue:   receive.QueueIn(dir),
-		Own:     receive.InterfaceAddrs,
-		Now:     time.Now,
-		Run:     child.Start,
-		Checker: os.Args[1:],
-		Log:     &smtp.Log{Name: "qmail-smtpd", Out: os.Stderr},
+		Control:   filepath.Join(dir, "control"),
+		Queue:     receive.QueueIn(dir),
+		Own:       receive.InterfaceAddrs,
+		Now:       time.Now,
+		Run:       child.Start,
+		Checker:   os.Args[1:],
+		AuthDelay: time.Second,
+		Log:       &smtp.Log{Name: "qmail-smtpd", Out: os.Stderr},
 	}
 	if len(os.Args) > 1 && os.Args[1] == "-listen" {
 		return serve(server, env)

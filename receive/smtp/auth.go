@@ -1,31 +1,48 @@
 package smtp
 
 import (
-	"encoding/base64"
 	"errors"
-	"io"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"goqmail/internal/exitcode"
-	"goqmail/receive"
+	"goqmail/receive/smtpusers"
 )
 
 // maxAttempts is how often a client may try to say who it is.
 const maxAttempts = 5
 
-// mayAuth reports whether AUTH is offered: there is a checker, and nobody listens.
+// envAuth says who may use AUTH, and how: nobody (- or 0), everybody has to (!),
+// CRAM-MD5 too (+cram, !+cram) or nothing else (cram, !cram).
+const envAuth = "SMTPAUTH"
+
+// mayAuth reports whether AUTH is offered: passwords can be checked, and nobody
+// listens.
 func (s *session) mayAuth() bool {
-	return s.hasChecker() && (s.tls != nil || !s.isPublic())
+	return s.hasUsers() && (s.tls != nil || !s.isPublic() && !s.mustTLS())
 }
 
-// hasChecker reports whether there is a password checker, and $SMTPAUTH does not
-// turn it off.
-func (s *session) hasChecker() bool { return len(s.srv.Checker) > 0 && s.env["SMTPAUTH"] != "-" }
+// hasUsers reports whether there is a password file or a checker, and $SMTPAUTH does
+// not turn them off.
+func (s *session) hasUsers() bool {
+	value := s.env[envAuth]
+	return value != "-" && value != "0" && (len(s.srv.Checker) > 0 || s.hasFile())
+}
+
+func (s *session) usersFile() string { return filepath.Join(s.srv.Control, smtpusers.Name) }
+
+// hasFile reports whether there is a password file. Then no checker is asked.
+func (s *session) hasFile() bool {
+	_, err := os.Stat(s.usersFile())
+	return err == nil
+}
 
 // mustAuth reports whether $SMTPAUTH has an exclamation mark: only users may send.
-func (s *session) mustAuth() bool { return strings.Contains(s.env["SMTPAUTH"], "!") }
+func (s *session) mustAuth() bool { return strings.Contains(s.env[envAuth], "!") }
 
 // isPublic reports whether the client may be anywhere on the Internet. One of which
 // no address is known may.
@@ -35,20 +52,42 @@ func (s *session) isPublic() bool {
 	return err != nil || !(ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast())
 }
 
-// mechanisms are the ways to say who one is, RFC 4954.
+// mechanisms are the ways to say who one is, RFC 4954. Each says what the verdict on
+// the client is; an error is a refusal, or that of the connection.
 var mechanisms = []struct {
 	name string
-	do   func(s *session, initial string, given bool) (user, password string, err error)
+	do   func(s *session, initial *string) (user string, v verdict, err error)
 }{
-	{"PLAIN", (*session).plain},
 	{"LOGIN", (*session).login},
+	{"PLAIN", (*session).plain},
+	{"CRAM-MD5", (*session).cram},
+	{"SCRAM-SHA-256", (*session).scram},
+}
+
+// methods are the names of the mechanisms that are offered.
+func (s *session) methods() []string {
+	asked := strings.ToLower(strings.TrimPrefix(s.env[envAuth], "!"))
+	cram := []string{"CRAM-MD5"}
+	if strings.HasPrefix(asked, "cram") {
+		return cram
+	}
+	all := []string{"LOGIN", "PLAIN"}
+	if strings.HasPrefix(asked, "+cram") {
+		all = append(all, cram...)
+	}
+	if s.hasFile() {
+		all = append(all, "SCRAM-SHA-256")
+	}
+	return all
 }
 
 // auth is the AUTH command.
 func (s *session) auth(argument string) error {
 	switch {
-	case !s.hasChecker():
+	case !s.hasUsers():
 		s.say(replyUnknown)
+	case s.tls == nil && s.mustTLS():
+		s.say(replyMustTLS)
 	case !s.mayAuth():
 		s.say(replyNeedTLS)
 	case s.user != "":
@@ -62,21 +101,21 @@ func (s *session) auth(argument string) error {
 }
 
 func (s *session) authenticate(argument string) error {
-	name, initial, given := strings.Cut(argument, " ")
-	for _, m := range mechanisms {
-		if !strings.EqualFold(m.name, name) {
-			continue
+	name, rest, given := strings.Cut(argument, " ")
+	name = strings.ToUpper(name)
+	var initial *string
+	if given {
+		rest = strings.TrimSpace(rest)
+		initial = &rest
+	}
+	if slices.Contains(s.methods(), name) {
+		for _, m := range mechanisms {
+			if m.name == name {
+				s.attempts++
+				user, v, err := m.do(s, initial)
+				return s.decide(name, user, v, err)
+			}
 		}
-		user, password, err := m.do(s, strings.TrimSpace(initial), given)
-		var refusal authRefusal
-		switch {
-		case errors.As(err, &refusal):
-			s.say(string(refusal))
-			return nil
-		case err != nil:
-			return s.lost(err)
-		}
-		return s.check(m.name, user, password)
 	}
 	s.say(replyAuthType)
 	return nil
@@ -87,124 +126,62 @@ type authRefusal string
 
 func (r authRefusal) Error() string { return string(r) }
 
-// plain is PLAIN, RFC 4616: on whose behalf, name, password. One may act for
-// nobody but oneself.
-func (s *session) plain(initial string, given bool) (user, password string, err error) {
-	if !given {
-		if initial, err = s.ask(""); err != nil {
-			return "", "", err
-		}
-	}
-	text, err := decode(initial)
-	if err != nil {
-		return "", "", err
-	}
-	parts := strings.Split(text, "\x00")
-	if len(parts) != 3 || parts[0] != "" && parts[0] != parts[1] {
-		return "", "", authRefusal(replyAuthInput)
-	}
-	return parts[1], parts[2], nil
-}
+// verdict is that on a client that has said who it is: the exit code of a checker.
+// All others mean that there is none.
+type verdict int
 
-// login is LOGIN, which has no standard.
-func (s *session) login(initial string, given bool) (user, password string, err error) {
-	if !given {
-		if initial, err = s.ask("Username:"); err != nil {
-			return "", "", err
-		}
-	}
-	if user, err = decode(initial); err != nil {
-		return "", "", err
-	}
-	answer, err := s.ask("Password:")
-	if err != nil {
-		return "", "", err
-	}
-	password, err = decode(answer)
-	return user, password, err
-}
+const (
+	right verdict = exitcode.OK
+	wrong verdict = 1
+)
 
-// ask asks for a line.
-func (s *session) ask(question string) (string, error) {
-	s.say("334 " + base64.StdEncoding.EncodeToString([]byte(question)))
-	line, err := s.wire.Line()
+// decide answers for an exchange that has come to its end.
+func (s *session) decide(method, user string, v verdict, err error) error {
+	var refusal authRefusal
+	reply := replyAuthFailed
 	switch {
-	case errors.Is(err, receive.ErrLineTooLong):
-		return "", authRefusal(replyAuthInput)
+	case errors.As(err, &refusal):
+		reply = string(refusal)
 	case err != nil:
-		return "", err
-	case line == "*":
-		return "", authRefusal(replyAuthCanceled)
-	}
-	return line, nil
-}
-
-// decode reads base64; = stands for nothing, RFC 4954 section 4.
-func decode(text string) (string, error) {
-	if text == "=" {
-		return "", nil
-	}
-	b, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return "", authRefusal(replyAuthInput)
-	}
-	return string(b), nil
-}
-
-// check asks the checker. A user may relay.
-func (s *session) check(method, user, password string) error {
-	if user == "" || password == "" || strings.ContainsRune(user+password, 0) {
-		s.say(replyAuthInput)
-		return nil
-	}
-	s.attempts++
-	switch code := s.runChecker(user, password); code {
-	case exitcode.OK:
-		if ok, err := s.goesOn(s.spp.AskAuth(strings.ToLower(method), user)); !ok {
-			return err
-		}
-		s.become(method, user)
-		s.say(replyAuthOK)
-	case exitRefused:
+		return s.lost(err)
+	case v == right:
+		return s.become(method, user)
+	case v == wrong:
 		s.srv.Log.event(s, "AUTH "+method+" failed: user ", user)
-		if s.attempts >= maxAttempts {
-			return s.end(replyAuthTooMany, ErrEnded)
-		}
-		s.say(replyAuthFailed)
+		s.wait()
 	default:
-		s.srv.Log.event(s, "AUTH: no verdict of the password checker about user ", user)
-		s.say(replyAuthTrouble)
+		s.srv.Log.event(s, "AUTH: no verdict about user ", user)
+		reply = replyAuthTrouble
 	}
+	if s.attempts >= maxAttempts {
+		return s.end(replyAuthTooMany, ErrEnded)
+	}
+	s.say(reply)
 	return nil
 }
 
-// exitRefused is the code of a checker for a wrong password.
-const exitRefused = 1
+// wait keeps a client waiting that guesses, longer each time.
+func (s *session) wait() { time.Sleep(s.srv.AuthDelay * time.Duration(s.attempts)) }
 
-// become notes who the client is.
-func (s *session) become(method, user string) {
+// become notes who the client is. A user may relay.
+func (s *session) become(method, user string) error {
+	method = strings.ToLower(method)
+	if ok, err := s.goesOn(s.spp.AskAuth(method, user)); !ok {
+		return err
+	}
 	s.user = user
-	s.env["SMTPAUTHUSER"], s.env["SMTPAUTHMETHOD"] = user, strings.ToLower(method)
+	s.env["SMTPAUTHUSER"], s.env["SMTPAUTHMETHOD"] = user, method
 	s.set.Peer.Info = &user
 	s.env["TCPREMOTEINFO"] = user
+	s.mayRelay()
+	s.say(replyAuthOK)
+	return nil
+}
+
+// mayRelay has mail taken from the client for all hosts.
+func (s *session) mayRelay() {
 	if !s.set.MayRelay {
 		s.set.MayRelay = true
 		s.env["RELAYCLIENT"] = ""
 	}
-}
-
-// runChecker runs the checker and returns its exit code, or -1. On its descriptor 3
-// it reads the name, the password and an empty word, each with a NUL at its end. It
-// gets nothing of the connection.
-func (s *session) runChecker(user, password string) int {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return -1
-	}
-	code := s.run(s.srv.Checker, s.env, 3, r, func() {
-		io.WriteString(w, user+"\x00"+password+"\x00\x00") // one that does not read says no
-		w.Close()
-	})
-	w.Close()
-	return code
 }

@@ -95,7 +95,7 @@ func (s *session) offers() []string {
 		offers = append(offers, "STARTTLS") // RFC 3207
 	}
 	if s.mayAuth() && s.user == "" {
-		offers = append(offers, "AUTH LOGIN PLAIN") // RFC 4954
+		offers = append(offers, "AUTH "+strings.Join(s.methods(), " ")) // RFC 4954
 	}
 	if s.set.Enhanced {
 		offers = append(offers, "ENHANCEDSTATUSCODES") // RFC 2034
@@ -113,7 +113,7 @@ func (s *session) rset(string) error {
 func (s *session) from(argument string) error {
 	sender, parameters, ok := s.path(argument)
 	switch {
-	case s.isSet(envForceTLS) && s.tls == nil:
+	case s.mustTLS() && s.tls == nil:
 		s.say(replyMustTLS)
 	case s.mustAuth() && s.user == "":
 		s.say(replyMustAuth)

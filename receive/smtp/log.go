@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"io"
 	"strconv"
 	"strings"
@@ -76,7 +77,10 @@ func (s *session) client() string {
 		text += " helo <" + word(*s.helo) + ">"
 	}
 	if s.tls != nil {
-		text += " tls " + tlsVersion(s.tls)
+		text += " tls " + cmp.Or(s.tls.version, "yes")
+	}
+	if s.certificate != "" {
+		text += " certificate <" + word(s.certificate) + ">"
 	}
 	if s.user != "" {
 		text += " user <" + word(s.user) + ">"

@@ -28,7 +28,11 @@ type Server struct {
 	Now     func() time.Time
 	Log     *Log     // may be nil
 	Run     Runner   // starts the checkers below
-	Checker []string // of passwords, with its arguments; nil for no AUTH
+	Checker []string // of passwords, with its arguments; nil for none
+
+	// AuthDelay is how long a client waits that has named a wrong password, and as
+	// much longer each time.
+	AuthDelay time.Duration
 }
 
 // Limits of a session. A client that meets one of the first two is told 421 and
@@ -83,8 +87,9 @@ type session struct {
 	set  *Settings
 	own  []netip.Addr
 
-	tls  *tls.ConnectionState // nil without TLS
-	user string               // who the client has shown to be, "" if it has not
+	tls         *secured // nil without TLS
+	certificate string   // the mail address in the client's certificate, if it counts
+	user        string   // who the client has shown to be, "" if it has not
 
 	helo     *string      // what the client calls itself, nil if the peer's name says the same
 	mail     *mail        // nil before MAIL

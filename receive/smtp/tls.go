@@ -1,10 +1,10 @@
 package smtp
 
 import (
-	"crypto/tls"
-	"strings"
+	"strconv"
 	"time"
 
+	"goqmail/internal/fdconn"
 	"goqmail/receive/certs"
 )
 
@@ -16,6 +16,15 @@ const (
 	envDisableTLS = "DISABLETLS" // no TLS at all
 )
 
+// UCSPI-TLS: the server that has accepted the connection does TLS when it is told to,
+// on the descriptors that these variables have the numbers of.
+const (
+	envUCSPI    = "UCSPITLS" // it can; with ! there has to be TLS, with - there is none
+	envUCSPICtl = "SSLCTLFD"
+	envUCSPIIn  = "SSLREADFD"
+	envUCSPIOut = "SSLWRITEFD"
+)
+
 func (s *session) isSet(name string) bool {
 	value := s.env[name]
 	return value != "" && value != "0"
@@ -24,8 +33,19 @@ func (s *session) isSet(name string) bool {
 // mayStartTLS reports whether STARTTLS is offered. A user who was let in without it
 // would have to be forgotten.
 func (s *session) mayStartTLS() bool {
-	return s.tls == nil && s.user == "" && !s.isSet(envDisableTLS) && certs.Folder(s.srv.Control).Exist()
+	return s.tls == nil && s.user == "" && !s.isSet(envDisableTLS) && (s.hasUCSPI() || certs.Folder(s.srv.Control).Exist())
 }
+
+// mustTLS reports whether mail and users come under TLS only.
+func (s *session) mustTLS() bool { return s.isSet(envForceTLS) || s.env[envUCSPI] == "!" }
+
+func (s *session) hasUCSPI() bool {
+	value, ok := s.env[envUCSPI]
+	return ok && value != "-" && s.env[envUCSPICtl] != ""
+}
+
+// secured is what TLS came to. With UCSPI-TLS that is not known.
+type secured struct{ version, cipher string }
 
 // startTLS is the STARTTLS command, RFC 3207.
 func (s *session) startTLS(argument string) error {
@@ -36,6 +56,8 @@ func (s *session) startTLS(argument string) error {
 	case argument != "":
 		s.say(replyNoArgument)
 		return nil
+	case s.hasUCSPI():
+		return s.switchOver()
 	}
 	if err := certs.Folder(s.srv.Control).Check(); err != nil {
 		s.srv.Log.event(s, "no TLS: ", err.Error())
@@ -49,25 +71,62 @@ func (s *session) startTLS(argument string) error {
 	return s.handshake()
 }
 
-// handshake goes on under TLS. What was said before counts no more: somebody else
-// may have said it.
+// handshake goes on under TLS.
 func (s *session) handshake() error {
-	conn := tls.Server(s.wire.Conn(), certs.Folder(s.srv.Control).Config())
-	conn.SetDeadline(time.Now().Add(min(s.set.Timeout, handshakeTimeout)))
-	if err := conn.Handshake(); err != nil {
+	folder := certs.Folder(s.srv.Control)
+	conn, err := folder.Server(s.wire.Conn())
+	if err != nil {
 		s.srv.Log.event(s, "TLS failed: ", err.Error())
 		return s.lostTLS(err)
 	}
-	conn.SetDeadline(time.Time{})
-	state := conn.ConnectionState()
 	s.wire.Use(conn)
-	s.tls = &state
-	s.forget()
-	s.hello(s.set.Peer.Host)
+	version, cipher := certs.Version(conn)
+	s.begun(&secured{version, cipher})
+	addr, err := folder.Client(conn, s.srv.Now())
+	switch {
+	case err != nil:
+		s.srv.Log.event(s, "client certificate does not count: ", err.Error())
+	case addr != "":
+		s.certificate = addr
+		s.mayRelay()
+	}
 	return nil
 }
 
-const handshakeTimeout = 5 * time.Minute
+// switchOver has the server that has accepted the connection go on under TLS.
+func (s *session) switchOver() error {
+	var fds [3]int
+	for i, name := range []string{envUCSPICtl, envUCSPIIn, envUCSPIOut} {
+		n, err := strconv.ParseUint(s.env[name], 10, 31)
+		if err != nil {
+			s.srv.Log.event(s, "no TLS: ", "$"+name+" is no descriptor")
+			s.say(replyNoTLS)
+			return nil
+		}
+		fds[i] = int(n)
+	}
+	s.say(replyReady)
+	if err := s.wire.Flush(); err != nil {
+		return s.lost(err)
+	}
+	control := fdconn.New(fds[0], fds[0])
+	control.SetDeadline(time.Now().Add(s.set.Timeout))
+	if _, err := control.Write([]byte("y")); err != nil {
+		s.srv.Log.event(s, "TLS failed: ", err.Error())
+		return s.lostTLS(err)
+	}
+	s.wire.Use(fdconn.New(fds[1], fds[2]))
+	s.begun(&secured{})
+	return nil
+}
+
+// begun notes that there is TLS. What was said before counts no more: somebody else
+// may have said it.
+func (s *session) begun(tls *secured) {
+	s.tls = tls
+	s.forget()
+	s.hello(s.set.Peer.Host)
+}
 
 // lostTLS ends a session in which nothing more can be said.
 func (s *session) lostTLS(err error) error { return &tlsError{err} }
@@ -97,9 +156,8 @@ func (s *session) protocol() string {
 
 // cipher is a comment that says what TLS came to.
 func (s *session) cipher() string {
-	return " (" + tlsVersion(s.tls) + " " + tls.CipherSuiteName(s.tls.CipherSuite) + ")"
-}
-
-func tlsVersion(state *tls.ConnectionState) string {
-	return strings.ReplaceAll(tls.VersionName(state.Version), " ", "")
+	if s.tls.version == "" {
+		return ""
+	}
+	return " (" + s.tls.version + " " + s.tls.cipher + ")"
 }
