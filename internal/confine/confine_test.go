@@ -1,0 +1,111 @@
+package confine
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"0\n": off, "0": off, " 0 \nx": off, "1\n": on, "2\n": telling, "": on, "3": on, "-1": on, "no": on, "0x0": on,
+	} {
+		if got := parse(text); got != want {
+			t.Errorf("parse(%q) = %d, want %d", text, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("0\n")
+	f.Add("2")
+	f.Fuzz(func(t *testing.T, text string) {
+		line, _, _ := strings.Cut(text, "\n")
+		if got := parse(text); got == off && !strings.Contains(line, "0") {
+			t.Errorf("parse(%q) confines nothing", text)
+		} else if got < off || got > telling {
+			t.Errorf("parse(%q) = %d", text, got)
+		}
+	})
+}
+
+func TestSetting(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	if got := setting(home); got != on {
+		t.Errorf("without a file: %d, want %d", got, on)
+	}
+	if err := os.Mkdir(filepath.Join(home, "control"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "control/confine"), []byte("0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := setting(home); got != off {
+		t.Errorf("with 0: %d, want %d", got, off)
+	}
+	var log bytes.Buffer
+	Profile{}.Enter(home, "test", &log) // or this test would be confined
+	if log.Len() > 0 {
+		t.Errorf("it says %q", log.String())
+	}
+}
+
+func TestIsOurs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"ours":    "\x7fELF" + strings.Repeat("x", searchSize-10) + "path\tgoqmail/cmd/qmail-remote\nmod\t",
+		"other":   "\x7fELF" + strings.Repeat("x", 2*searchSize) + "path\tgoqmail/cmd/qmail-remoteness\n",
+		"script":  "#!/bin/sh\n: 'path\tgoqmail/cmd/qmail-remote\n'",
+		"nothing": "",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := IsOurs(file, "qmail-remote"), name == "ours"; got != want {
+			t.Errorf("IsOurs(%s) = %v", name, got)
+		}
+	}
+	if IsOurs(filepath.Join(dir, "missing"), "qmail-remote") {
+		t.Error("a missing file is ours")
+	}
+}
+
+func FuzzContains(f *testing.F) {
+	f.Add("abcabd", "abd")
+	f.Fuzz(func(t *testing.T, all, text string) {
+		if text == "" || len(text) > searchSize/2 {
+			return
+		}
+		got := contains(iotest.OneByteReader(strings.NewReader(all)), []byte(text))
+		if want := strings.Contains(all, text); got != want {
+			t.Errorf("contains(%q, %q) = %v", all, text, got)
+		}
+	})
+}
+
+func TestReadingFollowsLinks(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	control := filepath.Join(home, "control")
+	if err := os.Mkdir(control, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(control, "me"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/srv/hosts", filepath.Join(control, "rcpthosts")); err != nil {
+		t.Fatal(err)
+	}
+	got := reading(home, "users")[len(ofTheHost):]
+	want := []string{filepath.Join(home, "users"), filepath.Join(control, "rcpthosts")}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

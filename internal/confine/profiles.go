@@ -1,0 +1,128 @@
+package confine
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// Files that programs written in Go may want long after they have started: time
+// zones, certificates of authorities, resolv.conf and what it is a link to.
+var ofTheHost = []string{"/etc", "/usr", "/run", "/dev/null", "/dev/urandom"}
+
+// Clean is the profile of qmail-clean: it removes files in a queue.
+func Clean(queue string) Profile {
+	return Profile{
+		Read:   []string{filepath.Join(queue, "pid")},
+		Remove: within(queue, "mess", "intd", "todo", "pid"),
+	}
+}
+
+// Remote is the profile of qmail-remote: it speaks to other hosts, and writes the
+// table of those that do not answer. Of the queue it reads no message but the one
+// that is open already.
+func Remote(home string) Profile {
+	return Profile{
+		Read:    reading(home, "control", "queue/lock/tcpto"),
+		Write:   within(home, "queue/lock/tcpto"),
+		Sockets: []int{syscall.AF_INET, syscall.AF_INET6, afNetlink},
+	}
+}
+
+// Rspawn is the profile of qmail-rspawn, whose children inherit it: what
+// qmail-remote narrows further. It says nothing of reading, since it lasts for
+// months and files of the host are replaced in that time.
+func Rspawn(home string) Profile {
+	p := Remote(home)
+	p.Read = nil
+	p.Write = append(p.Write, "/dev/null")
+	p.Start = true
+	return p
+}
+
+// Send is the profile of qmail-send, which has its spawners already. It is for a
+// system whose queue is reached by a socket: bounces would need set-uid qmail-queue
+// otherwise.
+func Send(home string) Profile {
+	return Profile{
+		Read:    reading(home, "control", "queue"),
+		Change:  within(home, "queue/info", "queue/local", "queue/remote", "queue/bounce", "queue/lock"),
+		Sockets: []int{syscall.AF_UNIX},
+	}
+}
+
+// Receive is the profile of qmail-smtpd, qmail-qmtpd and qmail-qmqpd: they speak to
+// strangers and write nothing. As for [Send], the queue has to be reached by a
+// socket; and no program may be in use that qmail-smtpd is to run.
+func Receive(home string) Profile {
+	return Profile{
+		Read:    reading(home, "control", "users"),
+		Sockets: []int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, afNetlink},
+	}
+}
+
+// reading are the files of the host and those of the home with these names, with
+// what control files are links to.
+func reading(home string, names ...string) []string {
+	all := append(slices.Clone(ofTheHost), within(home, names...)...)
+	control := filepath.Join(home, "control")
+	entries, _ := os.ReadDir(control)
+	for _, e := range entries {
+		if e.Type()&os.ModeSymlink != 0 {
+			all = append(all, filepath.Join(control, e.Name()))
+		}
+	}
+	return all
+}
+
+func within(folder string, names ...string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, filepath.Join(folder, name))
+	}
+	return all
+}
+
+// madeBy is what the linker writes into a program of this system: the path of its
+// main package.
+const madeBy = "goqmail/cmd/"
+
+// IsOurs reports whether a file is the program of that name of this system, and not
+// another one, or a script, in its place. Whoever starts another one must not
+// confine it: nobody knows what that needs.
+func IsOurs(file, program string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := io.ReadFull(f, magic[:]); err != nil || string(magic[:]) != "\x7fELF" {
+		return false
+	}
+	// runtime/debug.BuildInfo in the form in which it is in the file.
+	return contains(f, []byte("path\t"+madeBy+program+"\n"))
+}
+
+const searchSize = 256 << 10
+
+// contains looks for a text in all that a reader has.
+func contains(r io.Reader, text []byte) bool {
+	buf := make([]byte, 0, searchSize)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if bytes.Contains(buf, text) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		if keep := len(text) - 1; len(buf) > keep {
+			buf = buf[:copy(buf, buf[len(buf)-keep:])]
+		}
+	}
+}
