@@ -59,8 +59,8 @@ func startDNS(t *testing.T, servers ...*dnsServer) *DNS {
 	return d
 }
 
-// answer replies with records, for those whose type is asked for.
-func answer(query *dns.Msg, records ...string) *dns.Msg {
+// respond replies with records, for those whose type is asked for.
+func respond(query *dns.Msg, records ...string) *dns.Msg {
 	reply := new(dns.Msg).SetReply(query)
 	for _, text := range records {
 		rr, err := dns.NewRR(text)
@@ -85,21 +85,21 @@ func TestDNS(t *testing.T) {
 		}
 		switch strings.ToLower(q.Question[0].Name) {
 		case "example.org.":
-			return answer(q, "example.org. 1 IN MX 10 a.example.org.", "example.org. 1 IN MX 5 b.example.org.",
+			return respond(q, "example.org. 1 IN MX 10 a.example.org.", "example.org. 1 IN MX 5 b.example.org.",
 				"example.org. 1 IN A 192.0.2.1", "example.org. 1 IN A 192.0.2.2", "example.org. 1 IN AAAA 2001:db8::1")
 		case "alias.example.":
-			return answer(q, "alias.example. 1 IN CNAME example.org.", "example.org. 1 IN MX 7 c.example.org.", "example.org. 1 IN A 192.0.2.3")
+			return respond(q, "alias.example. 1 IN CNAME example.org.", "example.org. 1 IN MX 7 c.example.org.", "example.org. 1 IN A 192.0.2.3")
 		case "null.example.":
-			return answer(q, "null.example. 1 IN MX 0 .")
+			return respond(q, "null.example. 1 IN MX 0 .")
 		case "half.example.": // a server that does not know AAAA
 			if q.Question[0].Qtype == dns.TypeAAAA {
 				return rcode(q, dns.RcodeServerFailure)
 			}
-			return answer(q, "half.example. 1 IN A 192.0.2.4")
+			return respond(q, "half.example. 1 IN A 192.0.2.4")
 		case "bad.example.":
 			return rcode(q, dns.RcodeServerFailure)
 		case "nothing.example.":
-			return answer(q)
+			return respond(q)
 		}
 		return rcode(q, dns.RcodeNameError)
 	}
@@ -148,13 +148,13 @@ func TestDNS(t *testing.T) {
 // TestDNSServers is about what makes the client ask again, and whom.
 func TestDNSServers(t *testing.T) {
 	const record = "x.example. 1 IN MX 10 a.example."
-	good := func(q *dns.Msg, _ string) *dns.Msg { return answer(q, record) }
+	good := func(q *dns.Msg, _ string) *dns.Msg { return respond(q, record) }
 	code := func(n int) func(*dns.Msg, string) *dns.Msg {
 		return func(q *dns.Msg, _ string) *dns.Msg { return rcode(q, n) }
 	}
 	silent := func(*dns.Msg, string) *dns.Msg { return nil }
 	truncated := func(q *dns.Msg, network string) *dns.Msg {
-		reply := answer(q, record)
+		reply := respond(q, record)
 		if network == "udp" {
 			reply.Truncated = true
 			reply.Answer = nil
@@ -162,7 +162,7 @@ func TestDNSServers(t *testing.T) {
 		return reply
 	}
 	long := func(q *dns.Msg, network string) *dns.Msg {
-		reply := answer(q, record)
+		reply := respond(q, record)
 		for i := range 300 {
 			rr, _ := dns.NewRR(fmt.Sprintf("x.example. 1 IN MX 20 some-long-name-%d.example.", i))
 			reply.Answer = append(reply.Answer, rr)
@@ -176,15 +176,15 @@ func TestDNSServers(t *testing.T) {
 		if q.IsEdns0() != nil {
 			return rcode(q, dns.RcodeFormatError)
 		}
-		return answer(q, record)
+		return respond(q, record)
 	}
 	otherQuestion := func(q *dns.Msg, _ string) *dns.Msg {
-		reply := answer(q, "y.example. 1 IN MX 10 evil.example.")
+		reply := respond(q, "y.example. 1 IN MX 10 evil.example.")
 		reply.Question[0].Name = "y.example."
 		return reply
 	}
 	otherID := func(q *dns.Msg, _ string) *dns.Msg {
-		reply := answer(q, "x.example. 1 IN MX 10 evil.example.")
+		reply := respond(q, "x.example. 1 IN MX 10 evil.example.")
 		reply.Id++
 		return reply
 	}

@@ -25,11 +25,15 @@ type target struct {
 	name string
 	from netip.Addr // the address of this host to connect from; zero for any
 	helo string     // what to call this host there
+	qmtp bool       // QMTP in place of SMTP
+	// first is true if the same host comes next by SMTP, lest it be left alone
+	// because it does not answer to QMTP.
+	first bool
 }
 
 // targets returns where to connect for mail from a sender to a host, best first.
 func (c *Client) targets(ctx context.Context, s *Settings, sender, host string) ([]target, error) {
-	all, err := c.findTargets(ctx, s, host)
+	all, err := c.findTargets(ctx, s, sender, host)
 	for i := range all {
 		t := &all[i]
 		froms, helo := s.Bindings.find(sender, t.addr.Addr())
@@ -44,13 +48,13 @@ func (c *Client) targets(ctx context.Context, s *Settings, sender, host string) 
 }
 
 // findTargets returns the targets for a host, without where to connect from.
-func (c *Client) findTargets(ctx context.Context, s *Settings, host string) ([]target, error) {
-	route, ok, err := s.Routes.Find(host)
+func (c *Client) findTargets(ctx context.Context, s *Settings, sender, host string) ([]target, error) {
+	route, qmtp, err := s.route(sender, host)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrControl, err)
 	}
-	if ok {
-		return c.relay(ctx, route)
+	if route.Relay != "" {
+		return c.relay(ctx, route, qmtp)
 	}
 	found, err := c.exchangers(ctx, host)
 	if err != nil {
@@ -64,6 +68,9 @@ func (c *Client) findTargets(ctx context.Context, s *Settings, host string) ([]t
 	}
 	var all []target
 	for _, f := range found[:min(len(found), mostAddresses)] {
+		if speaksQMTP(f.pref) {
+			all = append(all, target{addr: netip.AddrPortFrom(f.addr, qmtpPort), name: f.name, qmtp: true, first: true})
+		}
 		all = append(all, target{addr: netip.AddrPortFrom(f.addr, smtpPort), name: f.name})
 	}
 	return all, nil
@@ -71,7 +78,7 @@ func (c *Client) findTargets(ctx context.Context, s *Settings, host string) ([]t
 
 // relay returns the targets of a route. They may be this host itself: that is
 // how mail is handed to a filter that listens here.
-func (c *Client) relay(ctx context.Context, route Route) ([]target, error) {
+func (c *Client) relay(ctx context.Context, route Route, qmtp bool) ([]target, error) {
 	addrs, err := c.lookup(ctx, route.Relay)
 	if err != nil || len(addrs) == 0 {
 		// That a relay's name does not exist is a mistake in smtproutes, or in the
@@ -80,7 +87,7 @@ func (c *Client) relay(ctx context.Context, route Route) ([]target, error) {
 	}
 	var all []target
 	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
-		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay})
+		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay, qmtp: qmtp})
 	}
 	return all, nil
 }

@@ -123,12 +123,16 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 }
 
 // converse talks to a host. Unless it is done, the host did not get as far as
-// the envelope, and nothing was reported.
+// the envelope, and nothing was reported. One that can be connected to by QMTP is
+// not asked by SMTP, whatever comes of it.
 func converse(ctx context.Context, conn net.Conn, to target, s *Settings, m *Mail, reports *reporter) (v verdict, done bool) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
+	if to.qmtp {
+		return session.qmtp(m, reports), true
+	}
 	if v, ok := session.hello(to.helo); !ok {
 		return v, false
 	}
@@ -150,6 +154,7 @@ func (c *Client) connect(ctx context.Context, to target, timeout time.Duration) 
 	switch {
 	case to.from.IsValid() && errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, errBind(to.from)
+	case err != nil && to.first:
 	case err != nil && isTimeout(err):
 		_ = c.Timeouts.TimedOut(addr, c.Now())
 	case known && !errors.Is(err, context.Canceled):

@@ -25,6 +25,7 @@ var (
 	errMessage     = fault.Soft("Unable to read message. (#4.3.0)", nil)
 	errPartialLine = fault.Hard("SMTP cannot transfer messages with partial final lines. (#5.6.2)")
 	errSender      = fault.Hard("SMTP cannot transfer a sender address with a line break in it. (#5.1.7)")
+	errQMTP        = fault.Soft("Recipient did not talk proper QMTP (#4.3.0)", nil)
 	errRecipient   = fault.Hard("SMTP cannot transfer a recipient address with a line break in it. (#5.1.3)")
 )
 

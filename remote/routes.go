@@ -81,29 +81,34 @@ func (r Routes) Sender(sender string) (route Route, ok bool, err error) {
 	return r.find(sender, ".@")
 }
 
-// find looks for all of key, and for each end of it that begins with one of the
-// marks, the empty one too.
 func (r Routes) find(key, marks string) (Route, bool, error) {
+	text, _ := r.lookup(key, marks)
+	if text == "" {
+		return Route{}, false, nil
+	}
+	route, err := parseRoute(text, smtpPort)
+	return route, err == nil, err
+}
+
+// lookup looks for all of key, and for each end of it that begins with one of the
+// marks, the empty one too. It returns the text of the route, and the length of
+// what was found, or -1.
+func (r Routes) lookup(key, marks string) (text string, fit int) {
 	key = lower(key)
 	for i := 0; i <= len(key); i++ {
 		if i > 0 && i < len(key) && strings.IndexByte(marks, key[i]) < 0 {
 			continue
 		}
-		text, found := r[key[i:]]
-		if !found {
-			continue
+		if text, found := r[key[i:]]; found {
+			return text, len(key) - i
 		}
-		if text == "" {
-			return Route{}, false, nil
-		}
-		route, err := parseRoute(text)
-		return route, err == nil, err
 	}
-	return Route{}, false, nil
+	return "", -1
 }
 
-// parseRoute reads a route. The error tells nothing of what may be a password.
-func parseRoute(text string) (Route, error) {
+// parseRoute reads a route, to this port if it does not say which. The error tells
+// nothing of what may be a password.
+func parseRoute(text string, usual uint16) (Route, error) {
 	place, user, password, err := cutLogin(text)
 	if err != nil {
 		return Route{}, err
@@ -115,7 +120,7 @@ func parseRoute(text string) (Route, error) {
 	if relay == "" {
 		return Route{}, fmt.Errorf("route %q has no relay", place)
 	}
-	r := Route{relay, smtpPort, user, password}
+	r := Route{relay, usual, user, password}
 	if port == "" {
 		// Compat: the original takes relay: for port 0.
 		return r, nil

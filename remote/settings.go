@@ -13,6 +13,7 @@ import (
 type Settings struct {
 	Helo           string        // what this host calls itself: helohost, or me
 	Routes         Routes        // smtproutes
+	QMTPRoutes     Routes        // qmtproutes
 	Own            OwnRules      // moreipme and notipme
 	Bindings       Bindings      // where to connect from
 	ConnectTimeout time.Duration // for a connection to come about: timeoutconnect
@@ -58,6 +59,10 @@ func readSettings(folder string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	qmtpRoutes, _, err := files.List("qmtproutes")
+	if err != nil {
+		return nil, err
+	}
 	own, err := readOwnRules(files)
 	if err != nil {
 		return nil, err
@@ -69,9 +74,36 @@ func readSettings(folder string) (*Settings, error) {
 	return &Settings{
 		Helo:           helo,
 		Routes:         ParseRoutes(routes),
+		QMTPRoutes:     ParseRoutes(qmtpRoutes),
 		Own:            own,
 		Bindings:       bindings,
 		ConnectTimeout: time.Duration(connect) * time.Second,
 		Timeout:        time.Duration(reply) * time.Second,
 	}, nil
+}
+
+// route returns the route for mail from a sender to a host, and whether it is one
+// of QMTP; without a relay there is none. The longest key that fits the host counts,
+// and of two equal ones that in qmtproutes. A route that cannot be understood is an
+// error.
+func (s *Settings) route(sender, host string) (r Route, qmtp bool, err error) {
+	text, fit := s.Routes.lookup(host, ".")
+	if t, f := s.QMTPRoutes.lookup(host, "."); f >= 0 && f >= fit {
+		text, qmtp = t, true
+	}
+	if sender == "" && s.Routes[nullSender] != "" {
+		text, qmtp = s.Routes[nullSender], false
+	}
+	if sender == "" && s.QMTPRoutes[nullSender] != "" {
+		text, qmtp = s.QMTPRoutes[nullSender], true
+	}
+	if text == "" {
+		return Route{}, false, nil
+	}
+	port := uint16(smtpPort)
+	if qmtp {
+		port = qmtpPort
+	}
+	r, err = parseRoute(text, port)
+	return r, qmtp, err
 }

@@ -1,0 +1,205 @@
+package remote
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"time"
+
+	"goqmail/internal/netstring"
+)
+
+// qmtpPort is where QMTP servers listen.
+const qmtpPort = 209
+
+// speaksQMTP reports whether an exchanger of this preference is to be tried by
+// QMTP first, and by SMTP if it cannot be connected to so:
+// https://cr.yp.to/im/mxps.html.
+func speaksQMTP(pref uint16) bool { return pref >= 12800 && pref <= 13055 && pref%16 == 1 }
+
+// qmtp carries a message over by QMTP (https://cr.yp.to/proto/qmtp.txt), as one
+// package, reports on the recipients and returns the verdict on the message.
+//
+// Nothing of the message is changed: its lines may be of any kind, and its last
+// one need not end. The length that goes before it says where it ends, so that
+// nothing in it can be mistaken for anything else.
+func (s *session) qmtp(m *Mail, reports *reporter) verdict {
+	recipients := sendableOnes(m.Recipients)
+	if len(recipients) > 0 {
+		switch err := s.sendPackage(m, recipients).(type) {
+		case nil:
+		case *connError:
+			return s.died()
+		default:
+			return verdictOf(err)
+		}
+	}
+	var accepted []byte
+	for _, recipient := range m.Recipients {
+		if !sendable(recipient) {
+			reports.put(verdict{'h', errRecipient.Text + "\n"})
+			continue
+		}
+		a, err := s.answer()
+		if err != nil {
+			if err == errQMTP {
+				return verdictOf(err)
+			}
+			return s.died()
+		}
+		reports.put(a.verdict(s.peer))
+		if a.letter == 'K' && accepted == nil {
+			accepted = a.text
+		}
+	}
+	if accepted == nil {
+		return verdict{'D', "Giving up on " + s.peer + ".\n"}
+	}
+	return verdict{'K', s.peer + " accepted message.\n" + told(accepted)}
+}
+
+func sendableOnes(recipients []string) []string {
+	var all []string
+	for _, r := range recipients {
+		if sendable(r) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// sendPackage sends the message, its sender and the recipients. The error is a
+// connError, or about the message: then the connection must end here, before the
+// package does.
+func (s *session) sendPackage(m *Mail, recipients []string) error {
+	size, ok := length(m.Message)
+	if !ok {
+		return errMessage
+	}
+	s.out.WriteString(strconv.FormatInt(size+1, 10) + ":\n")
+	if err := s.copyMessage(m.Message, size); err != nil {
+		return err
+	}
+	s.out.WriteByte(',')
+	s.out.Write(netstring.Append(nil, m.Sender))
+	var list []byte
+	for _, r := range recipients {
+		list = netstring.Append(list, r)
+	}
+	s.critical = true // with the last comma the host has it
+	s.out.Write(netstring.Append(nil, string(list)))
+	if err := s.out.Flush(); err != nil {
+		return &connError{err}
+	}
+	return nil
+}
+
+// length returns how many bytes of a message are left. It must be able to seek.
+func length(message io.Reader) (int64, bool) {
+	file, ok := message.(io.Seeker)
+	if !ok {
+		return 0, false
+	}
+	start, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, false
+	}
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil || end < start {
+		return 0, false
+	}
+	_, err = file.Seek(start, io.SeekStart)
+	return end - start, err == nil
+}
+
+// copyMessage sends just so many bytes of the message.
+func (s *session) copyMessage(message io.Reader, size int64) error {
+	buf := make([]byte, readSize)
+	for size > 0 {
+		n, err := message.Read(buf[:min(size, readSize)])
+		size -= int64(n)
+		if _, werr := s.out.Write(buf[:n]); werr != nil {
+			return &connError{werr}
+		}
+		if err != nil && size > 0 {
+			return errMessage
+		}
+	}
+	return nil
+}
+
+// qmtpAnswer is what a QMTP server says of a recipient: K, Z or D, and a text.
+type qmtpAnswer struct {
+	letter byte
+	text   []byte // cut at mostText bytes
+}
+
+// answer reads an answer, all of which has to come in time. The error is errQMTP,
+// or one of the connection.
+func (s *session) answer() (qmtpAnswer, error) {
+	if err := s.conn.SetReadDeadline(time.Now().Add(s.timeout)); err != nil {
+		return qmtpAnswer{}, err
+	}
+	return readAnswer(s.in)
+}
+
+// netstringReader is what answers are read from.
+type netstringReader interface {
+	io.Reader
+	io.ByteReader
+}
+
+// readAnswer reads an answer. Whatever its length, it takes no more memory than
+// mostText bytes.
+func readAnswer(in netstringReader) (a qmtpAnswer, err error) {
+	size, err := netstring.ReadLength(in)
+	if err == nil && (size == 0 || size > mostReply) {
+		err = netstring.ErrFormat
+	}
+	if err != nil {
+		return qmtpAnswer{}, properly(err)
+	}
+	if a.letter, err = in.ReadByte(); err != nil {
+		return qmtpAnswer{}, err
+	}
+	size--
+	a.text = make([]byte, min(size, mostText))
+	if _, err := io.ReadFull(in, a.text); err != nil {
+		return qmtpAnswer{}, err
+	}
+	if _, err := io.CopyN(io.Discard, in, size-int64(len(a.text))); err != nil {
+		return qmtpAnswer{}, err
+	}
+	if a.letter != 'K' && a.letter != 'Z' && a.letter != 'D' {
+		return qmtpAnswer{}, errQMTP
+	}
+	return a, properly(netstring.ReadComma(in))
+}
+
+// properly returns errQMTP for what is no netstring.
+func properly(err error) error {
+	if err == netstring.ErrFormat || err == netstring.ErrTooLong {
+		return errQMTP
+	}
+	return err
+}
+
+// verdict is the report on the recipient.
+func (a qmtpAnswer) verdict(peer string) verdict {
+	switch a.letter {
+	case 'K':
+		return verdict{letter: 'r'}
+	case 'D':
+		return verdict{'h', peer + " does not like recipient.\n" + told(a.text)}
+	}
+	return verdict{'s', peer + " does not like recipient.\n" + told(a.text)}
+}
+
+// told is the text of an answer as reports tell it, as that of an SMTP reply.
+func told(text []byte) string {
+	text = bytes.TrimRight(bytes.ReplaceAll(text, []byte{'\r'}, nil), "\n")
+	if len(text) == 0 {
+		return ""
+	}
+	return reply{text: text}.said() + "\n"
+}
