@@ -24,6 +24,9 @@ func (s *session) run(argv []string, env receive.Env, fd int, end *os.File, talk
 	}
 	defer null.Close()
 	files := []*os.File{null, null, os.Stderr, nil, nil}[:fd]
+	if fd > 3 {
+		files[1] = os.Stderr // Compat: what a recipient check prints is logged
+	}
 	process, err := s.srv.Run(argv, env.List(), append(files, end))
 	if err != nil {
 		s.srv.Log.event(s, "cannot run a checker: ", err.Error())

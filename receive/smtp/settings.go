@@ -24,6 +24,8 @@ type Settings struct {
 	Relay       string         // $RELAYCLIENT: added to each recipient
 	MayRelay    bool           // it is set: mail for all hosts is taken
 	Peer        receive.Peer
+
+	RecipientSettings
 }
 
 // ReadSettings reads the files in a folder of control files.
@@ -40,6 +42,9 @@ func ReadSettings(folder string, env receive.Env) (*Settings, error) {
 		}
 	}
 	if s.Databytes, err = receive.Databytes(files, env); err != nil {
+		return nil, err
+	}
+	if err := s.readRecipients(files, folder, env); err != nil {
 		return nil, err
 	}
 	s.Hosts, err = receive.ReadHosts(folder)

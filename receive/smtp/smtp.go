@@ -33,6 +33,8 @@ type Server struct {
 	// AuthDelay is how long a client waits that has named a wrong password, and as
 	// much longer each time.
 	AuthDelay time.Duration
+
+	Rcptcheck string // path of qmail-rcptcheck
 }
 
 // Limits of a session. A client that meets one of the first two is told 421 and
@@ -95,6 +97,7 @@ type session struct {
 	mail     *mail        // nil before MAIL
 	failures int          // since the last message
 	spp      *spp.Session // plug-ins; nil for none
+	badTo    int          // recipients that were refused
 	attempts int          // at AUTH
 }
 
@@ -135,6 +138,9 @@ func (s *session) open() error {
 
 // greet greets, unless a plug-in does not want that.
 func (s *session) greet() error {
+	for _, line := range s.set.Lists.Broken {
+		s.srv.Log.event(s, "badrcptto has what is no regular expression: ", line)
+	}
 	if err := s.readPlugins(); err != nil {
 		return s.end(replyControls, err)
 	}
