@@ -24,6 +24,8 @@ type File struct {
 // Files are all the control files that there are, by name. qmail-control(5) has
 // the same table.
 var Files = []File{
+	{"authcleartext", List, "", []string{"qmail-remote"}, "relays that may hear a password without TLS"},
+	{"authsenders", List, "", []string{"qmail-remote"}, "relays, with user and password, by sender"},
 	{"badmailfrom", List, "", []string{"qmail-smtpd"}, "senders whose mail is refused"},
 	{"badrcptto", List, "", []string{"qmail-smtpd"}, "recipients that are refused"},
 	{"badrcpttonorelay", List, "", []string{"qmail-smtpd"}, "the same, from clients that may not relay"},
@@ -47,6 +49,7 @@ var Files = []File{
 	{"defaulthost", Line, DefaultMe, []string{"qmail-inject"}, "added to addresses without a host"},
 	{"delaywarning", Number, "0", []string{"qmail-send"}, "hours until a sender is warned of a delay; 0: never"},
 	{"domainbindings", List, "", []string{"qmail-remote"}, "addresses to connect from, by sender"},
+	{"domaincerts", List, "", []string{"qmail-remote"}, "certificates to show to servers, by domain of the sender"},
 	{"domainips", List, "", []string{"qmail-remote"}, "addresses to connect from, and names to say there, by sender"},
 	{"doublebouncehost", Line, DefaultMe, []string{"qmail-send"}, "host that double bounces go to"},
 	{"doublebounceto", Line, "postmaster", []string{"qmail-send"}, "local part that double bounces go to"},
@@ -79,7 +82,9 @@ var Files = []File{
 	{"timeoutconnect", Number, "60", []string{"qmail-remote"}, "seconds to wait for a connection"},
 	{"timeoutremote", Number, "1200", []string{"qmail-remote"}, "seconds to wait for each answer"},
 	{"timeoutsmtpd", Number, "1200", []string{"qmail-smtpd"}, "seconds to wait for each piece of input"},
+	{"tlsclientciphers", Line, "", []string{"qmail-remote"}, "ciphers for TLS 1.2 of qmail-remote"},
 	{"tlsclients", List, "", []string{"qmail-smtpd"}, "mail addresses in certificates of clients that may relay"},
+	{"tlsdestinations", List, "", []string{"qmail-remote"}, "what is required of servers, TLS or more"},
 	{"tlsserverciphers", Line, "", []string{"qmail-smtpd", "qmail-popup"}, "ciphers for TLS 1.2 of the servers"},
 	{"validrcptto", List, "", []string{"qmail-smtpd"}, "recipients that there are, and with a dash, that there are not"},
 	{"virtualdomains", List, "", []string{"qmail-send"}, "hosts and users whose mail one user gets"},

@@ -6,15 +6,21 @@ import (
 	"time"
 )
 
-// session is a conversation with one host.
+// session is a conversation with one host. Once it said hello it can carry one
+// message after another, and then say goodbye.
 type session struct {
 	conn       net.Conn
 	in         *bufio.Reader
 	out        *bufio.Writer
 	peer       string // the host's address, for reports
 	timeout    time.Duration
+	isQMTP     bool       // and not SMTP
 	extensions extensions // of ESMTP, if the host knows it
 	critical   bool       // the host may have the message, but did not say so
+	dead       bool       // nothing more can be said
+	lost       error      // what ended the connection
+	tls        tlsState
+	stop       func() bool // ends the watch over the context
 }
 
 // Sizes of the buffers of a session, in bytes.
@@ -24,13 +30,16 @@ const (
 )
 
 func newSession(conn net.Conn, peer string, timeout time.Duration) *session {
-	return &session{
-		conn:    conn,
-		in:      bufio.NewReaderSize(conn, inSize),
-		out:     bufio.NewWriterSize(timedWriter{conn, timeout}, outSize),
-		peer:    peer,
-		timeout: timeout,
-	}
+	s := &session{peer: peer, timeout: timeout}
+	s.speakOver(conn)
+	return s
+}
+
+// speakOver makes conn the connection.
+func (s *session) speakOver(conn net.Conn) {
+	s.conn = conn
+	s.in = bufio.NewReaderSize(conn, inSize)
+	s.out = bufio.NewWriterSize(timedWriter{conn, s.timeout}, outSize)
 }
 
 // timedWriter gives the other side so long to take each piece.
@@ -49,13 +58,16 @@ func (w timedWriter) Write(p []byte) (int, error) {
 // reply sends what is written but not sent, and waits for a reply. All of it has
 // to come in time: a host that sends a byte now and then is as good as dead.
 func (s *session) reply() (reply, error) {
-	if err := s.out.Flush(); err != nil {
-		return reply{}, err
+	err := s.out.Flush()
+	if err == nil {
+		err = s.conn.SetReadDeadline(time.Now().Add(s.timeout))
 	}
-	if err := s.conn.SetReadDeadline(time.Now().Add(s.timeout)); err != nil {
-		return reply{}, err
+	var r reply
+	if err == nil {
+		r, err = readReply(s.in)
 	}
-	return readReply(s.in)
+	s.lost = err
+	return r, err
 }
 
 // command sends a line and waits for the reply.
@@ -72,17 +84,30 @@ func (s *session) write(line string) {
 
 // died is the verdict when the connection is lost or the host silent.
 func (s *session) died() verdict {
+	s.dead = true
 	text := "Connected to " + s.peer + " but connection died. "
 	if s.critical {
 		text += "Possible duplicate! "
 	}
-	return verdict{'Z', text + "(#4.4.2)\n"}
+	return verdict{'Z', text + "(#4.4.2)\n"}.with(s.tls.note)
 }
 
-// quit says goodbye and makes the verdict: the host's address between two texts,
-// and what it said. Nobody waits for the answer.
-func (s *session) quit(letter byte, before, after string, r reply) verdict {
-	s.write("QUIT")
-	_ = s.out.Flush()
-	return verdict{letter, before + s.peer + after + ".\n" + r.said()}
+// says makes a verdict of what the host said: its address between two texts, and
+// the reply.
+func (s *session) says(letter byte, before, after string, r reply) verdict {
+	return verdict{letter, before + s.peer + after + ".\n" + r.said()}.with(s.tls.note)
+}
+
+// bye says goodbye, if there is anybody to hear it, and hangs up. Nobody waits for
+// the answer.
+func (s *session) bye() {
+	if !s.dead {
+		s.write("QUIT")
+		_ = s.out.Flush()
+	}
+	s.dead = true
+	if s.stop != nil {
+		s.stop()
+	}
+	s.conn.Close()
 }

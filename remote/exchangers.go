@@ -25,7 +25,9 @@ type target struct {
 	name string
 	from netip.Addr // the address of this host to connect from; zero for any
 	helo string     // what to call this host there
-	qmtp bool       // QMTP in place of SMTP
+	// route is the one that leads there; zero if none does.
+	route Route
+	qmtp  bool // QMTP in place of SMTP
 	// first is true if the same host comes next by SMTP, lest it be left alone
 	// because it does not answer to QMTP.
 	first bool
@@ -87,7 +89,7 @@ func (c *Client) relay(ctx context.Context, route Route, qmtp bool) ([]target, e
 	}
 	var all []target
 	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
-		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay, qmtp: qmtp})
+		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay, route: route, qmtp: qmtp})
 	}
 	return all, nil
 }

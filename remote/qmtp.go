@@ -2,10 +2,12 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strconv"
 	"time"
 
+	"goqmail/internal/fault"
 	"goqmail/internal/netstring"
 )
 
@@ -17,6 +19,23 @@ const qmtpPort = 209
 // https://cr.yp.to/im/mxps.html.
 func speaksQMTP(pref uint16) bool { return pref >= 12800 && pref <= 13055 && pref%16 == 1 }
 
+// openQMTP connects to a QMTP server, to which nothing is said before the first
+// message. There is no TLS in QMTP: where that is required it is not used.
+func (c *Client) openQMTP(ctx context.Context, s *Settings, to target, need Requirement) (*session, *refusal) {
+	if need.Level == MustTLS {
+		text := "There is no TLS in QMTP, but it is required for " + printable(to.name) + ". (#4.7.5)"
+		return nil, &refusal{verdict: verdictOf(fault.Soft(text, nil))}
+	}
+	conn, err := c.connect(ctx, to, s.ConnectTimeout)
+	if err != nil {
+		return nil, &refusal{verdict: verdictOf(err)}
+	}
+	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
+	session.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	session.isQMTP = true
+	return session, nil
+}
+
 // qmtp carries a message over by QMTP (https://cr.yp.to/proto/qmtp.txt), as one
 // package, reports on the recipients and returns the verdict on the message.
 //
@@ -24,6 +43,7 @@ func speaksQMTP(pref uint16) bool { return pref >= 12800 && pref <= 13055 && pre
 // one need not end. The length that goes before it says where it ends, so that
 // nothing in it can be mistaken for anything else.
 func (s *session) qmtp(m *Mail, reports *reporter) verdict {
+	s.dead = true // there is no goodbye
 	recipients := sendableOnes(m.Recipients)
 	if len(recipients) > 0 {
 		switch err := s.sendPackage(m, recipients).(type) {

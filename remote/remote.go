@@ -38,6 +38,7 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -66,6 +67,9 @@ type Client struct {
 	Own func() ([]netip.Addr, error)
 	// Now is the clock.
 	Now func() time.Time
+	// Sessions keeps TLS sessions, so that the next connection to a server costs
+	// less; nil for none. Those with a certificate of this host's are not kept.
+	Sessions tls.ClientSessionCache
 	// Shuffle puts n things in random order; nil for rand.Shuffle.
 	Shuffle func(n int, swap func(i, j int))
 }
@@ -106,37 +110,20 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 		if c.Now().Sub(start) >= searchTime || ctx.Err() != nil {
 			break
 		}
-		conn, err := c.connect(ctx, to, s.ConnectTimeout)
-		if err != nil && failure == noConnection {
-			failure = verdictOf(err)
-		}
-		if err != nil {
-			continue
-		}
-		v, done := converse(ctx, conn, to, s, m, reports)
-		if done {
+		session, no := c.open(ctx, s, m, to)
+		if no == nil {
+			v := session.transfer(m, reports)
+			session.bye()
 			return v
 		}
-		failure = v // and the next address may do better
+		if no.met || failure == noConnection {
+			failure = no.verdict
+		}
+		if no.final {
+			break
+		}
 	}
 	return failure
-}
-
-// converse talks to a host. Unless it is done, the host did not get as far as
-// the envelope, and nothing was reported. One that can be connected to by QMTP is
-// not asked by SMTP, whatever comes of it.
-func converse(ctx context.Context, conn net.Conn, to target, s *Settings, m *Mail, reports *reporter) (v verdict, done bool) {
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
-	if to.qmtp {
-		return session.qmtp(m, reports), true
-	}
-	if v, ok := session.hello(to.helo); !ok {
-		return v, false
-	}
-	return session.transfer(m, reports), true
 }
 
 // connect connects, and keeps the table of timeouts. That the table does not work

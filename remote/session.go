@@ -7,18 +7,24 @@ import (
 	"goqmail/internal/address"
 )
 
-// hello waits for the greeting and says who this host is, by EHLO, or by HELO to
-// a host that does not take that. What it offers is in extensions then. If ok is
-// false the host is of no use; another one may be.
-func (s *session) hello(name string) (v verdict, ok bool) {
+// greeting waits for the greeting. If ok is false the host is of no use; another
+// one may be.
+func (s *session) greeting() (v verdict, ok bool) {
 	r, err := s.reply()
 	if err != nil {
 		return s.died(), false
 	}
 	if r.code != 220 {
-		return s.quit('Z', "Connected to ", " but greeting failed", r), false
+		return s.says('Z', "Connected to ", " but greeting failed", r), false
 	}
-	r, err = s.command("EHLO " + name)
+	return verdict{}, true
+}
+
+// hello says who this host is, by EHLO, or by HELO to a host that does not take
+// that. What it offers is in extensions then. If ok is false the host is of no
+// use.
+func (s *session) hello(name string) (v verdict, ok bool) {
+	r, err := s.command("EHLO " + name)
 	if err == nil && r.code == 250 {
 		s.extensions = parseExtensions(r.text)
 		return verdict{}, true
@@ -30,7 +36,7 @@ func (s *session) hello(name string) (v verdict, ok bool) {
 		return s.died(), false
 	}
 	if r.code != 250 {
-		return s.quit('Z', "Connected to ", " but my name was rejected", r), false
+		return s.says('Z', "Connected to ", " but my name was rejected", r), false
 	}
 	return verdict{}, true
 }
@@ -38,24 +44,27 @@ func (s *session) hello(name string) (v verdict, ok bool) {
 // transfer carries a message over, reports on the recipients and returns the
 // verdict on the message.
 func (s *session) transfer(m *Mail, reports *reporter) verdict {
+	if s.isQMTP {
+		return s.qmtp(m, reports)
+	}
 	accepted, v := s.envelope(m, reports)
 	if v != nil {
 		return *v
 	}
 	if accepted == 0 {
 		// Compat: a D even if all were refused only for now.
-		return s.quit('D', "Giving up on ", "", reply{})
+		return s.says('D', "Giving up on ", "", reply{})
 	}
 	r, err := s.command("DATA")
 	switch {
 	case err != nil:
 		return s.died()
 	case r.code >= 500:
-		return s.quit('D', "", " failed on DATA command", r)
+		return s.says('D', "", " failed on DATA command", r)
 	case r.code < 300 || r.code >= 400:
 		// Compat: the original goes ahead after 250 too, to a host that is not
 		// waiting for a message and would read it as commands.
-		return s.quit('Z', "", " failed on DATA command", r)
+		return s.says('Z', "", " failed on DATA command", r)
 	}
 	return s.data(m)
 }
@@ -68,6 +77,7 @@ func (s *session) data(m *Mail) verdict {
 	case *connError:
 		return s.died()
 	default:
+		s.dead = true
 		return verdictOf(err)
 	}
 	r, err := s.reply()
@@ -77,12 +87,12 @@ func (s *session) data(m *Mail) verdict {
 	s.critical = false
 	switch {
 	case r.code >= 500:
-		return s.quit('D', "", " failed after I sent the message", r)
+		return s.says('D', "", " failed after I sent the message", r)
 	case r.code < 200 || r.code >= 300:
 		// Compat: the original takes 1xx and 3xx for a yes. They are none.
-		return s.quit('Z', "", " failed after I sent the message", r)
+		return s.says('Z', "", " failed after I sent the message", r)
 	}
-	return s.quit('K', "", " accepted message", r)
+	return s.says('K', "", " accepted message", r)
 }
 
 // pipelined is how many bytes of commands go out ahead of the replies where the
@@ -109,7 +119,7 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 			if next >= 0 {
 				accepted += s.recipient(r, reports)
 			} else if r.code >= 400 {
-				v := s.quit(letter('D', 'Z', r.code), "Connected to ", " but sender was rejected", r)
+				v := s.says(letter('D', 'Z', r.code), "Connected to ", " but sender was rejected", r)
 				return 0, &v
 			}
 		}

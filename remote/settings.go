@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -13,11 +14,17 @@ import (
 type Settings struct {
 	Helo           string        // what this host calls itself: helohost, or me
 	Routes         Routes        // smtproutes
+	Senders        Routes        // authsenders; they come first
+	ClearAuth      control.Map   // authcleartext: relays that may hear a password without TLS
+	Policy         TLSPolicy     // nil: TLS where it is offered
 	QMTPRoutes     Routes        // qmtproutes
 	Own            OwnRules      // moreipme and notipme
 	Bindings       Bindings      // where to connect from
 	ConnectTimeout time.Duration // for a connection to come about: timeoutconnect
 	Timeout        time.Duration // for each reply, and for the host to take each piece of the message: timeoutremote
+	// Identity returns what to show servers that want to know who this host is, for
+	// mail from a sender; nil, or a function that returns nil, for nothing.
+	Identity func(sender string) (*tls.Certificate, error)
 }
 
 // ReadSettings reads the control files in a folder. The error is [ErrControl] or
@@ -63,6 +70,14 @@ func readSettings(folder string) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	senders, _, err := files.List("authsenders")
+	if err != nil {
+		return nil, err
+	}
+	clear, _, err := files.List("authcleartext")
+	if err != nil {
+		return nil, err
+	}
 	own, err := readOwnRules(files)
 	if err != nil {
 		return nil, err
@@ -74,6 +89,10 @@ func readSettings(folder string) (*Settings, error) {
 	return &Settings{
 		Helo:           helo,
 		Routes:         ParseRoutes(routes),
+		Senders:        ParseRoutes(senders),
+		ClearAuth:      control.Set(clear),
+		Policy:         TLSFiles{folder},
+		Identity:       TLSFiles{folder}.Identity,
 		QMTPRoutes:     ParseRoutes(qmtpRoutes),
 		Own:            own,
 		Bindings:       bindings,
@@ -83,10 +102,13 @@ func readSettings(folder string) (*Settings, error) {
 }
 
 // route returns the route for mail from a sender to a host, and whether it is one
-// of QMTP; without a relay there is none. The longest key that fits the host counts,
-// and of two equal ones that in qmtproutes. A route that cannot be understood is an
-// error.
+// of QMTP; without a relay there is none. One for the sender comes first. Of those
+// for the host the one with the longest key that fits counts, and of two with equal
+// keys that in qmtproutes. A route that cannot be understood is an error.
 func (s *Settings) route(sender, host string) (r Route, qmtp bool, err error) {
+	if r, ok, err := s.Senders.Sender(sender); ok || err != nil {
+		return r, false, err
+	}
 	text, fit := s.Routes.lookup(host, ".")
 	if t, f := s.QMTPRoutes.lookup(host, "."); f >= 0 && f >= fit {
 		text, qmtp = t, true

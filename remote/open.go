@@ -1,0 +1,148 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+
+	"goqmail/internal/fault"
+)
+
+// refusal is why there is no session with a server.
+type refusal struct {
+	verdict verdict
+	met     bool // there was a connection
+	final   bool // other addresses need not be tried
+	// clear says why TLS did not come about, if it may go without.
+	clear string
+}
+
+// open connects to a server and does all that comes before the first message:
+// greeting, EHLO, TLS and AUTH. Whoever has the session says goodbye.
+func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*session, *refusal) {
+	need, err := s.require(ctx, m.Host, to)
+	if err != nil {
+		return nil, &refusal{verdict: verdictOf(err), met: true}
+	}
+	if to.qmtp {
+		return c.openQMTP(ctx, s, to, need)
+	}
+	session, no := c.begin(ctx, s, m, to, need)
+	if no != nil && no.clear != "" {
+		note := "STARTTLS failed: " + no.clear + "; not used"
+		if session, no = c.begin(ctx, s, m, to, Requirement{}); no == nil {
+			session.tls.note = note
+		}
+	}
+	if no != nil || to.route.User == "" {
+		return session, no
+	}
+	if v, ok := session.authenticate(to.route.User, to.route.Password); !ok {
+		session.bye()
+		// A wrong password is not tried at every address of a relay: that locks out.
+		return nil, &refusal{verdict: v, met: true, final: !session.dead}
+	}
+	return session, nil
+}
+
+// require returns what is required of a server. For a password that is TLS,
+// unless control/authcleartext has the relay.
+func (s *Settings) require(ctx context.Context, host string, to target) (Requirement, error) {
+	need := Requirement{Level: MayTLS}
+	if s.Policy != nil {
+		var err error
+		if need, err = s.Policy.For(ctx, host, to.name); err != nil {
+			return need, err
+		}
+	}
+	switch {
+	case to.addr.Port() == smtpsPort:
+		need.Level = MustTLS
+	case need.Level == MustTLS || to.route.User == "" || s.ClearAuth.Has(to.name):
+	case need.Level == NoTLS:
+		return need, fault.Soft("TLS is switched off for "+printable(to.name)+", so I do not send it a password. (#4.7.10)", nil)
+	default:
+		need.Level, need.Why = MustTLS, "there is a password for "+printable(to.name)
+	}
+	return need, nil
+}
+
+// begin connects, and gets as far as EHLO, under TLS if that is wanted.
+func (c *Client) begin(ctx context.Context, s *Settings, m *Mail, to target, need Requirement) (*session, *refusal) {
+	conn, err := c.connect(ctx, to, s.ConnectTimeout)
+	if err != nil {
+		return nil, &refusal{verdict: verdictOf(err)}
+	}
+	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
+	session.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	config := func() (*tls.Config, error) { return c.tlsConfig(s, m.Sender, to.name, need) }
+	if no := session.greet(ctx, to, need, config); no != nil {
+		no.met = true
+		session.bye()
+		return nil, no
+	}
+	return session, nil
+}
+
+// greet waits for the greeting and says hello, twice if TLS begins in between.
+func (s *session) greet(ctx context.Context, to target, need Requirement, config func() (*tls.Config, error)) *refusal {
+	implicit := to.addr.Port() == smtpsPort
+	if implicit {
+		if err := s.handshake(ctx, config); err != nil {
+			return &refusal{verdict: s.tlsFailed(to.name, err)}
+		}
+		s.verified("TLS ", need)
+	}
+	if v, ok := s.greeting(); !ok {
+		return &refusal{verdict: v}
+	}
+	if v, ok := s.hello(to.helo); !ok {
+		return &refusal{verdict: v}
+	}
+	if implicit || need.Level == NoTLS {
+		return nil
+	}
+	if !s.extensions.has("STARTTLS") {
+		if need.Level == MustTLS {
+			return &refusal{verdict: s.noTLS("No TLS achieved", need, reply{})}
+		}
+		return nil
+	}
+	return s.secure(ctx, to, need, config)
+}
+
+// secure does STARTTLS, RFC 3207, and says hello again: what the host said in the
+// clear does not count.
+func (s *session) secure(ctx context.Context, to target, need Requirement, config func() (*tls.Config, error)) *refusal {
+	r, err := s.command("STARTTLS")
+	if err == nil && r.code != 220 {
+		if need.Level == MustTLS {
+			return &refusal{verdict: s.noTLS("STARTTLS rejected", need, r)}
+		}
+		s.tls.note = fmt.Sprintf("STARTTLS rejected with %03d; not used", r.code)
+		return nil
+	}
+	if err == nil {
+		err = s.handshake(ctx, config)
+	}
+	if err == nil {
+		// In TLS 1.3 a server that does not like this host's certificate says so only
+		// in answer to what comes next.
+		var v verdict
+		var ok bool
+		if v, ok = s.hello(to.helo); ok {
+			s.verified("STARTTLS ", need)
+			return nil
+		}
+		if !s.dead {
+			return &refusal{verdict: v}
+		}
+		err = s.lost
+	}
+	s.dead = true
+	no := &refusal{verdict: s.tlsFailed(to.name, err)}
+	if need.Level != MustTLS {
+		no.clear = reason(err)
+	}
+	return no
+}
