@@ -39,7 +39,7 @@ func TestOpenSSL(t *testing.T) {
 				h.takeOne().checkReceived(t, "sue@far.example", "joe@here.test", message, "(HELO openssl.test.example)", "with ESMTPS (TLS1.3 ")
 			})
 		}
-		checkLine(t, server.log(), "accepted qp", "to <joe@here.test>", "helo <openssl.test.example> tls TLS1.3")
+		server.line(t, 0, "accepted qp", "to <joe@here.test>", "helo <openssl.test.example> tls TLS1.3")
 	}
 }
 
@@ -104,7 +104,7 @@ func TestMsmtp(t *testing.T) {
 					return
 				}
 				h.takeOne().checkReceived(t, "sue@far.example", to, message, "(HELO msmtp.test.example)")
-				checkLine(t, tt.server.log()[before:], "accepted qp", "to <"+to+">", tt.log, user)
+				tt.server.line(t, before, "accepted qp", "to <"+to+">", tt.log, user)
 			})
 		}
 	}

@@ -118,14 +118,3 @@ func withoutTrace(text string) string {
 		text = rest
 	}
 }
-
-// checkLine checks that the log has a line with all those words.
-func checkLine(t *testing.T, log string, words ...string) {
-	t.Helper()
-	for line := range strings.Lines(log) {
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
-			return
-		}
-	}
-	t.Errorf("no line with %q in the log:\n%s", words, tail(log))
-}

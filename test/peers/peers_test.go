@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -195,7 +196,10 @@ func (h *host) start(cmd *exec.Cmd) *running {
 	h.must(cmd.Start())
 	go func() {
 		cmd.Wait()
-		r.stopWaiting()
+		r.mu.Lock()
+		r.over = true
+		r.changed.Broadcast()
+		r.mu.Unlock()
 		close(r.ended)
 	}()
 	h.t.Cleanup(func() {
@@ -213,29 +217,48 @@ func (r *running) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (r *running) stopWaiting() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
-	r.changed.Broadcast()
-}
-
 func (r *running) log() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
 }
 
-// wait returns when the program has written lines with that text so many times.
+// wait returns when the program has written that text so many times.
 func (r *running) wait(text string, times int) {
 	r.t.Helper()
-	timer := time.AfterFunc(patience, r.stopWaiting)
+	r.until(r.t, fmt.Sprintf("%q %d times", text, times), func(log string) bool { return strings.Count(log, text) >= times })
+}
+
+// line returns when the program has written a line with all those words, behind so
+// many bytes.
+func (r *running) line(t *testing.T, from int, words ...string) {
+	t.Helper()
+	r.until(t, fmt.Sprintf("a line with %q", words), func(log string) bool {
+		for line := range strings.Lines(log[from:]) {
+			if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// until returns when what the program has written is as wanted.
+func (r *running) until(t *testing.T, what string, wanted func(log string) bool) {
+	t.Helper()
+	gaveUp := false
+	timer := time.AfterFunc(patience, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		gaveUp = true
+		r.changed.Broadcast()
+	})
 	defer timer.Stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for strings.Count(r.text.String(), text) < times {
-		if r.over {
-			r.t.Fatalf("%s has not written %q %d times:\n%s", filepath.Base(r.cmd.Path), text, times, tail(r.text.String()))
+	for !wanted(r.text.String()) {
+		if r.over || gaveUp {
+			t.Fatalf("%s has not written %s:\n%s", filepath.Base(r.cmd.Path), what, tail(r.text.String()))
 		}
 		r.changed.Wait()
 	}

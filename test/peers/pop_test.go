@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // popMails fills joe's mailbox, and returns what is in it.
@@ -17,6 +18,7 @@ func (h *host) popMails() []string {
 		name := fmt.Sprintf("%s/new/%d.M1P2.here", h.home.Mailbox(), 1000+i)
 		h.must(os.WriteFile(name, []byte(text), 0o600))
 		h.must(os.Chown(name, h.home.UID, h.home.GID))
+		h.must(os.Chtimes(name, time.Time{}, time.Now().Add(-time.Hour))) // those of this second come later
 	}
 	return mails
 }

@@ -63,7 +63,7 @@ func TestToPostfix(t *testing.T) {
 	s := h.system(m.ip + ":2525")
 	h.queue("sue@far.example", "bob@far.example")
 	s.wait("end msg", 1)
-	checkLine(t, s.log(), "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_2.0.0_Ok:_queued_as_")
+	s.line(t, 0, "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_2.0.0_Ok:_queued_as_")
 	m.wait(" status=sent ", 1)
 	h.checkBox(t, m.box)
 }
@@ -75,7 +75,7 @@ func TestToExim(t *testing.T) {
 	s := h.system(m.ip + ":2525")
 	h.queue("sue@far.example", "bob@far.example")
 	s.wait("end msg", 1)
-	checkLine(t, s.log(), "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_OK_id=")
+	s.line(t, 0, "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_OK_id=")
 	m.wait("Completed", 1)
 	h.checkBox(t, m.box)
 }
@@ -107,8 +107,8 @@ func TestFromPostfix(t *testing.T) {
 			m := h.postfix(address, strings.ReplaceAll(tt.settings, "CERTIFICATE", certificate))
 			h.remote(m)
 			m.wait(" status=", 1)
-			checkLine(t, m.log(), "status=sent (250 ok ")
-			checkLine(t, server.log(), "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
+			m.line(t, 0, "status=sent (250 ok ")
+			server.line(t, 0, "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
 			h.checkRelayed(t, tt.received)
 		})
 	}
@@ -143,9 +143,9 @@ func TestFromExim(t *testing.T) {
 			sent := "=> joe@here.test"
 			if name != "without CHUNKING" {
 				sent += " " // and K, for chunks
-				checkLine(t, m.log(), sent, " K C=\"250")
+				m.line(t, 0, sent, " K C=\"250")
 			}
-			checkLine(t, server.log(), "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
+			server.line(t, 0, "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
 			h.checkRelayed(t, tt.received)
 		})
 	}
