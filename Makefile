@@ -1,6 +1,8 @@
 # make help lists what there is to make.
 
 QMAIL       = /var/qmail
+PREFIX      = /usr/local
+MAILER      = true
 BIN         = bin
 FUZZTIME    = 10s
 STATICCHECK = v0.8.2
@@ -13,8 +15,20 @@ build = go build -trimpath -buildvcs=false \
 unit  = -skip '^TestRecordedCases$$'
 cases = go run ./test/conformance/cmd/conformance -except test/conformance-differences.txt
 
+installed = -home '$(QMAIL)' -packaging packaging -prefix '$(PREFIX)' -mailer=$(MAILER) \
+	$(if $(MANDIR),-mandir '$(MANDIR)') $(if $(DESTDIR),-dest '$(DESTDIR)')
+
 all: go ## every program into bin/ (QMAIL=/other/home: for another home)
 	$(build) -o bin/ ./cmd/...
+
+# Root may have no Go, and what was built before will do then.
+install: ## as root: the system on this host (PREFIX=/usr/local MANDIR= DESTDIR= HOST=name MAILER=false)
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory all; fi
+	@[ -x bin/qmail-install ] || { echo 'missing: bin/ (make, as an ordinary user)' >&2; exit 1; }
+	@bin/qmail-install -bin bin -man man $(installed) $(if $(HOST),-name '$(HOST)')
+
+uninstall: ## as root: take away programs and links; mail, queue and settings stay
+	@bin/qmail-install -remove -man man $(installed)
 
 test: all ## build, then run every test; as root those too that need it
 	@status=0; \
@@ -81,4 +95,4 @@ go:
 		echo "missing: Go $$(sed -n 's/^go //p' go.mod) or newer: the package golang-go, if need be" \
 			"from the backports of your release, or https://go.dev/dl" >&2; exit 1; }
 
-.PHONY: all test unit conformance race fuzz cover lint reproducible clean help go
+.PHONY: all install uninstall test unit conformance race fuzz cover lint reproducible clean help go

@@ -58,10 +58,12 @@ var never = map[string][]ban{
 	"predate":          {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"preline":          {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
 	"qbiff":            {network, programsToo, mailboxes, mail, theQueue, settings, passwords, deciding, privileges, slow},
+	"qmail-check":      {network, mailboxes, passwords, deciding, privileges},
 	"qmail-clean":      {network, programsToo, mailboxes, mail, settings, passwords, deciding, privileges},
 	"qmail-explain":    {{[]string{"goqmail/local"}, "delivers nothing"}},
 	"qmail-getpw":      {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-inject":     {network, programsToo, mailboxes, theQueue, passwords, deciding, privileges, slow},
+	"qmail-install":    {network, mailboxes, passwords, deciding, privileges},
 	"qmail-lmtp":       {programsToo, mailboxes, theQueue, settings, passwords, deciding, privileges, {[]string{"crypto/tls", "goqmail/remote"}, "speaks LMTP and nothing else"}},
 	"qmail-local":      {network, programsToo, theQueue, settings, passwords, deciding, privileges, slow},
 	"qmail-lspawn":     {network, programsToo, mailboxes, mail, theQueue, passwords, slow},
@@ -172,6 +174,7 @@ func dependencies(t *testing.T, program string) []string {
 // program as one.
 var privileged = []string{
 	"internal/start", "internal/spawn", "cmd/qmail-lspawn",
+	"internal/become",    // gives up root
 	"cmd/qmail-queuectl", // writes as the user of qmail-send
 	"cmd/qmail-try",      // gives up root
 }
