@@ -142,19 +142,67 @@ func (d *DNS) ask(ctx context.Context, host string, qtype uint16) ([]dns.RR, err
 			if reply, err = d.exchange(ctx, server, query); err != nil {
 				continue
 			}
-			switch reply.Rcode {
-			case dns.RcodeSuccess:
-				return reply.Answer, nil
-			case dns.RcodeNameError:
-				return nil, fmt.Errorf("look up %s: %w", host, ErrNoHost)
+			var answer []dns.RR
+			if answer, err = verdictIn(reply, query.Question[0]); err == nil || errors.Is(err, ErrNoHost) {
+				return answer, wrap(host, err)
 			}
-			err = errors.New(dns.RcodeToString[reply.Rcode])
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, fmt.Errorf("look up %s: %w", host, err)
+	return nil, wrap(host, err)
+}
+
+func wrap(host string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("look up %s: %w", host, err)
+}
+
+// verdictIn returns the records that a reply has in answer to a question. Errors
+// other than ErrNoHost are the server's.
+func verdictIn(reply *dns.Msg, question dns.Question) ([]dns.RR, error) {
+	switch {
+	case reply.Rcode == dns.RcodeNameError:
+		return nil, ErrNoHost
+	case reply.Rcode != dns.RcodeSuccess:
+		return nil, fmt.Errorf("the server says %s", dns.RcodeToString[reply.Rcode])
+	case len(reply.Answer) == 0 && !reply.RecursionAvailable && !reply.Authoritative:
+		return nil, errors.New("the server is no resolver") // it knows whom else to ask
+	}
+	return follow(reply.Answer, question)
+}
+
+// mostAliases is how many CNAME records may lead to an answer.
+const mostAliases = 16
+
+// follow returns the records of the type and name in question, or of the name that
+// this one is an alias of. Others, which nobody asked for, do not count.
+func follow(records []dns.RR, question dns.Question) ([]dns.RR, error) {
+	name := question.Name
+	for range mostAliases {
+		var found []dns.RR
+		alias := ""
+		for _, rr := range records {
+			h := rr.Header()
+			if h.Class != dns.ClassINET || !strings.EqualFold(h.Name, name) {
+				continue
+			}
+			if cname, ok := rr.(*dns.CNAME); ok {
+				alias = cname.Target
+			}
+			if h.Rrtype == question.Qtype {
+				found = append(found, rr)
+			}
+		}
+		if len(found) > 0 || alias == "" {
+			return found, nil
+		}
+		name = alias
+	}
+	return nil, errors.New("too many aliases")
 }
 
 // exchange asks one server: over UDP, without EDNS0 if the server does not know

@@ -62,6 +62,7 @@ func startDNS(t *testing.T, servers ...*dnsServer) *DNS {
 // respond replies with records, for those whose type is asked for.
 func respond(query *dns.Msg, records ...string) *dns.Msg {
 	reply := new(dns.Msg).SetReply(query)
+	reply.RecursionAvailable = true
 	for _, text := range records {
 		rr, err := dns.NewRR(text)
 		if err != nil {
@@ -188,6 +189,25 @@ func TestDNSServers(t *testing.T) {
 		reply.Id++
 		return reply
 	}
+	referral := func(q *dns.Msg, _ string) *dns.Msg {
+		reply := respond(q)
+		reply.RecursionAvailable = false
+		reply.Ns = append(reply.Ns, &dns.NS{Hdr: dns.RR_Header{Name: "example.", Rrtype: dns.TypeNS, Class: dns.ClassINET}, Ns: "ns.example."})
+		return reply
+	}
+	strange := func(q *dns.Msg, _ string) *dns.Msg {
+		return respond(q, "y.example. 1 IN MX 10 evil.example.", "x.example. 1 CH MX 10 evil.example.", "z.example. 1 IN CNAME y.example.")
+	}
+	aliases := func(n int) func(*dns.Msg, string) *dns.Msg {
+		return func(q *dns.Msg, _ string) *dns.Msg {
+			records := []string{fmt.Sprintf("a%d.example. 1 IN MX 10 a.example.", n), "x.example. 1 IN CNAME A1.example."}
+			for i := range n {
+				records = append(records, fmt.Sprintf("a%d.example. 1 IN CNAME a%d.example.", i, i+1))
+			}
+			return respond(q, records...)
+		}
+	}
+	loop := func(q *dns.Msg, _ string) *dns.Msg { return respond(q, "x.example. 1 IN CNAME X.example.") }
 	type handle = func(*dns.Msg, string) *dns.Msg
 	tests := []struct {
 		name    string
@@ -204,6 +224,11 @@ func TestDNSServers(t *testing.T) {
 		{"silent", []handle{silent, good}, 1, "udp MX/udp MX"},
 		{"other question", []handle{otherQuestion, good}, 1, "udp MX/udp MX"},
 		{"other query", []handle{otherID, good}, 1, "udp MX/udp MX"},
+		{"referral", []handle{referral, good}, 1, "udp MX/udp MX"},
+		{"other names", []handle{strange}, 0, "udp MX"},
+		{"aliases", []handle{aliases(mostAliases - 1)}, 1, "udp MX"},
+		{"too many aliases", []handle{aliases(mostAliases)}, -1, "udp MX,udp MX"},
+		{"alias of itself", []handle{loop, good}, 1, "udp MX/udp MX"},
 		{"all fail", []handle{silent, code(dns.RcodeServerFailure)}, -1, "udp MX,udp MX/udp MX,udp MX"},
 	}
 	for _, tt := range tests {
@@ -276,4 +301,48 @@ func TestResolvConf(t *testing.T) {
 	if _, err := NewDNS(dir).MX(context.Background(), "x.example"); err == nil || errors.Is(err, ErrNoHost) {
 		t.Errorf("with a folder in its place, the error is %v, want another", err)
 	}
+}
+
+// FuzzDNS has a server answer anything, in a packet or over TCP: it is no answer,
+// or what is taken from it was asked for. Nothing breaks, and no address is
+// without its bytes.
+func FuzzDNS(f *testing.F) {
+	query := new(dns.Msg).SetQuestion("x.example.", dns.TypeMX)
+	for _, records := range [][]string{
+		{"x.example. 1 IN MX 10 a.example."}, {"x.example. 1 IN CNAME y.example.", "y.example. 1 IN MX 0 ."}, {"x.example. 1 IN CNAME x.example."}, nil,
+	} {
+		packed, err := respond(query, records...).Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed)
+	}
+	for _, name := range []string{"A", "AAAA"} {
+		question := new(dns.Msg).SetQuestion("x.example.", dns.StringToType[name])
+		packed, err := respond(question, "x.example. 1 IN A 192.0.2.1", "x.example. 1 IN AAAA 2001:db8::1").Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed)
+	}
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		reply := new(dns.Msg)
+		if reply.Unpack(packed) != nil {
+			return
+		}
+		for _, qtype := range []uint16{dns.TypeMX, dns.TypeA, dns.TypeAAAA} {
+			records, err := verdictIn(reply, dns.Question{Name: "x.example.", Qtype: qtype, Qclass: dns.ClassINET})
+			if err != nil && len(records) > 0 {
+				t.Errorf("records and an error: %v", err)
+			}
+			for _, rr := range records {
+				if rr.Header().Rrtype != qtype {
+					t.Errorf("%v in answer to another question", rr)
+				}
+				if addr, ok := addressIn(rr); ok != addr.IsValid() {
+					t.Errorf("%v has the address %v", rr, addr)
+				}
+			}
+		}
+	})
 }

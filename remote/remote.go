@@ -88,8 +88,14 @@ type Mail struct {
 // those that are left are not tried.
 const searchTime = time.Hour
 
+// mostTime bounds a delivery from beginning to end. Whatever is going on then is
+// broken off: a host that reads one byte a minute must not hold a place for weeks.
+const mostTime = 6 * time.Hour
+
 // Send sends a message and writes the reports to out. The error is that of out.
 func (c *Client) Send(ctx context.Context, s *Settings, m *Mail, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, mostTime)
+	defer cancel()
 	reports := newReporter(out)
 	reports.put(c.send(ctx, s, m, reports))
 	return reports.flush()
