@@ -22,7 +22,7 @@ import (
 
 func main() { exitcode.Main(run) }
 
-const usage = "qmail-smtpd: usage: qmail-smtpd [ -listen address ] [ checker [ argument ... ] ]\n"
+const usage = "qmail-smtpd: usage: qmail-smtpd [ -listen | -smtps | -submission | -submissions address ... ] [ -x rules.cdb ] [ checker [ argument ... ] ]\n"
 
 func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
@@ -33,12 +33,17 @@ func run() int {
 		Own:       receive.InterfaceAddrs,
 		Now:       time.Now,
 		Run:       child.Start,
-		Checker:   os.Args[1:],
 		AuthDelay: time.Second,
 		Log:       &smtp.Log{Name: "qmail-smtpd", Out: os.Stderr},
 	}
-	if len(os.Args) > 1 && os.Args[1] == "-listen" {
-		return serve(server, env)
+	where, rest, ok := listen.Options(os.Args[1:], smtp.Services...)
+	server.Checker = rest
+	switch {
+	case !ok || len(where.Addresses) == 0 && where.Rules != "":
+		os.Stderr.WriteString(usage)
+		return exitcode.Hard
+	case len(where.Addresses) > 0:
+		return serve(server, where, dir, env)
 	}
 	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
 	if server.Serve(fdconn.New(0, 1), env) != nil {
@@ -50,32 +55,23 @@ func run() int {
 // exitEnded is for a session that did not end with QUIT.
 const exitEnded = 1
 
-// serve serves many connections, until TERM or INT.
-func serve(server *smtp.Server, env receive.Env) int {
-	if len(os.Args) < 3 {
-		os.Stderr.WriteString(usage)
-		return exitcode.Hard
+// serve serves many connections, until TERM or INT. On HUP there is nothing to do:
+// files are read anew for each.
+func serve(server *smtp.Server, where listen.Config, dir string, env receive.Env) int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	server.Log.Network = true
+	many := &listen.Server{
+		Env:     env,
+		Busy:    smtp.Busy,
+		Grace:   30 * time.Second,
+		Service: func(name string) receive.Env { return smtp.Service(name, env) },
+		Serve:   func(conn net.Conn, env receive.Env) { _ = server.Serve(conn, env) },
 	}
-	server.Checker, server.Log.Network = os.Args[3:], true
-	many := &listen.Server{Env: env, Busy: smtp.Busy, Grace: 30 * time.Second}
-	many.Serve = func(conn net.Conn, env receive.Env) { _ = server.Serve(conn, env) }
-	if err := many.ReadLimits(server.Control); err != nil {
-		return fail(err)
-	}
-	listener, err := listen.Open(os.Args[2], env)
-	if err != nil {
-		return fail(err)
-	}
-	os.Stderr.WriteString("qmail-smtpd: listening on " + listener.Addr().String() + "\n")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := many.Run(ctx, listener); err != nil {
-		return fail(err)
+	if err := many.Listen(ctx, where, dir, "qmaild", "qmail-smtpd", os.Stderr); err != nil {
+		os.Stderr.WriteString("qmail-smtpd: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
 	}
 	return exitcode.OK
-}
-
-func fail(err error) int {
-	os.Stderr.WriteString("qmail-smtpd: fatal: " + err.Error() + "\n")
-	return exitcode.Soft
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -23,22 +24,39 @@ type Server struct {
 	Env    receive.Env // what sessions have in common
 	Grace  time.Duration
 
+	// Rules say what is known of a client from the administrator, and put it into the
+	// environment; with false it is turned away. May be nil.
+	Rules func(env receive.Env) (bool, error)
+	Log   func(what string, client net.Addr) // tells of clients that are turned away; may be nil
+
+	// Service is what sessions of a service have in their environment; may be nil.
+	Service func(name string) receive.Env
 	// Serve serves a connection; it need not close it.
 	Serve func(conn net.Conn, env receive.Env)
 }
 
 // Run serves until ctx ends. Sessions then have Grace to come to their end, and are
-// cut off after it. The error is that of the listener, nil if ctx has ended.
-func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+// cut off after it. The error is that of a listener, nil if ctx has ended.
+func (s *Server) Run(ctx context.Context, sockets ...Socket) error {
 	r := &running{Server: s, slots: make(chan struct{}, s.Max), clients: map[netip.Addr]int{}, conns: map[net.Conn]bool{}}
-	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	all, stop := context.WithCancel(ctx)
 	defer stop()
-	err := r.accept(ctx, listener)
+	errs := make(chan error, len(sockets))
+	for _, socket := range sockets {
+		context.AfterFunc(all, func() { socket.Listener.Close() })
+		go func() {
+			errs <- r.accept(all, socket)
+			stop() // if one has ended, all do
+		}()
+	}
+	err := <-errs
+	for range sockets[1:] {
+		<-errs
+	}
 	r.end()
 	if ctx.Err() != nil {
 		return nil
 	}
-	listener.Close()
 	return err
 }
 
@@ -56,17 +74,17 @@ type running struct {
 // retry is how long to wait when the host is out of descriptors or the like.
 const retry = 100 * time.Millisecond
 
-func (r *running) accept(ctx context.Context, listener net.Listener) error {
+func (r *running) accept(ctx context.Context, socket Socket) error {
 	for {
 		select {
 		case r.slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
-		conn, err := listener.Accept()
+		conn, err := socket.Listener.Accept()
 		if err == nil {
 			r.sessions.Add(1)
-			go r.session(conn)
+			go r.session(conn, socket)
 			continue
 		}
 		<-r.slots
@@ -80,18 +98,37 @@ func (r *running) accept(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-func (r *running) session(conn net.Conn) {
+func (r *running) session(conn net.Conn, socket Socket) {
 	defer r.sessions.Done()
 	defer func() { <-r.slots }()
 	defer conn.Close()
 	client := network(conn.RemoteAddr())
 	if !r.enter(client, conn) {
+		r.turnAway(conn, "too many connections from one address")
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(conn, r.Busy)
 		return
 	}
 	defer r.leave(client, conn)
-	r.Serve(conn, r.env(conn))
+	env := r.env(conn)
+	if r.Rules != nil {
+		switch ok, err := r.Rules(env); {
+		case err != nil:
+			r.turnAway(conn, "cannot read the rules: "+err.Error())
+			return
+		case !ok:
+			r.turnAway(conn, "denied by the rules")
+			return
+		}
+	}
+	maps.Copy(env, socket.Env)
+	r.Serve(conn, env)
+}
+
+func (r *running) turnAway(conn net.Conn, why string) {
+	if r.Log != nil {
+		r.Log(why, conn.RemoteAddr())
+	}
 }
 
 // enter counts a connection, unless there are enough of that client.
@@ -146,17 +183,22 @@ func network(addr net.Addr) netip.Addr {
 // env is the environment of a session: what tcpserver would set, without the names,
 // which would have to be looked up.
 func (r *running) env(conn net.Conn) receive.Env {
-	env := make(receive.Env, len(r.Env)+5)
-	for name, value := range r.Env {
-		env[name] = value
-	}
-	for _, name := range []string{"TCPREMOTEHOST", "TCPREMOTEINFO", "TCPLOCALHOST", "LISTEN_FDS", "LISTEN_PID"} {
+	env := make(receive.Env, len(r.Env)+8)
+	maps.Copy(env, r.Env)
+	for _, name := range notTheirs {
 		delete(env, name)
 	}
 	env["PROTO"] = "TCP"
 	setAddr(env, "TCPREMOTE", conn.RemoteAddr())
 	setAddr(env, "TCPLOCAL", conn.LocalAddr())
 	return env
+}
+
+// notTheirs are variables about another connection than that of a session.
+var notTheirs = []string{
+	"TCPREMOTEHOST", "TCPREMOTEINFO", "TCPLOCALHOST",
+	"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+	"UCSPITLS", "SSLCTLFD", "SSLREADFD", "SSLWRITEFD",
 }
 
 func setAddr(env receive.Env, prefix string, addr net.Addr) {

@@ -3,20 +3,25 @@ package listen
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"goqmail/internal/cdb"
+	"goqmail/internal/durable"
 	"goqmail/receive"
 )
 
 // start runs a server whose sessions say hello and then wait for a line.
 func start(t *testing.T, s *Server) (address string, stop func() error) {
 	t.Helper()
-	l, err := Open("127.0.0.1:0", nil)
+	sockets, err := Open([]Address{{"smtp", "127.0.0.1:0"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +33,8 @@ func start(t *testing.T, s *Server) (address string, stop func() error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx, l) }()
-	return l.Addr().String(), func() error { cancel(); return <-done }
+	go func() { done <- s.Run(ctx, sockets...) }()
+	return sockets[0].Listener.Addr().String(), func() error { cancel(); return <-done }
 }
 
 func dial(t *testing.T, address string) (net.Conn, *bufio.Reader) {
@@ -105,9 +110,81 @@ func TestOneAddress(t *testing.T) {
 
 func TestSystemd(t *testing.T) {
 	for _, env := range []receive.Env{nil, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}} {
-		if l, err := Open(Systemd, env); err == nil {
-			l.Close()
+		if sockets, err := Open([]Address{{"smtp", "127.0.0.1:0"}, {"smtp", Systemd}}, env); err == nil || sockets != nil {
 			t.Errorf("%v: no error", env)
 		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want string
+		rest string
+		ok   bool
+	}{
+		{"-listen :25 -smtps :465 checker -smtp x", "{[{smtp :25} {smtps :465}] }", "checker -smtp x", true},
+		{"-smtp systemd", "{[{smtp systemd}] }", "", true},
+		{"checker", "{[] }", "checker", true},
+		{"-listen :1 -x a.cdb", "{[{smtp :1}] a.cdb}", "", true},
+		{"-x", "{[] }", "", false},
+		{"-listen", "{[] }", "", false},
+		{"-unknown x", "{[] }", "-unknown x", true},
+	} {
+		got, rest, ok := Options(strings.Fields(tt.in), "smtp", "smtps")
+		if fmt.Sprint(got) != tt.want || strings.Join(rest, " ") != tt.rest || ok != tt.ok {
+			t.Errorf("%q: %v, %q, %v", tt.in, got, rest, ok)
+		}
+	}
+}
+
+// TestRules has the rules of tcprules, with the example of the documentation.
+func TestRules(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tcp.smtp.cdb")
+	err := cdb.Replace(durable.NewDir(filepath.Dir(file)), "tmp", filepath.Base(file), func(w *cdb.Writer) error {
+		var all []error
+		for key, value := range map[string]string{
+			"192.0.2.": "+RELAYCLIENT=\x00+DATABYTES=0\x00", "192.0.2.66": "D", "198.51.100.": "D", "198.51.100.7": "",
+			"2001:db8:": "+X=y=z\x00", "": "+ALL=1\x00",
+		} {
+			all = append(all, w.Add([]byte(key), []byte(value)))
+		}
+		return errors.Join(all...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := Rules(file)
+	for ip, want := range map[string]string{
+		"192.0.2.1":    "true map[DATABYTES:0 RELAYCLIENT: TCPREMOTEIP:192.0.2.1]",
+		"192.0.2.66":   "false map[TCPREMOTEIP:192.0.2.66]",
+		"198.51.100.1": "false map[TCPREMOTEIP:198.51.100.1]",
+		"198.51.100.7": "true map[TCPREMOTEIP:198.51.100.7]",
+		"2001:db8::1":  "true map[TCPREMOTEIP:2001:db8::1 X:y=z]",
+		"203.0.113.1":  "true map[ALL:1 TCPREMOTEIP:203.0.113.1]",
+	} {
+		env := receive.Env{"TCPREMOTEIP": ip}
+		ok, err := rules(env)
+		if got := fmt.Sprint(ok, " ", map[string]string(env)); got != want || err != nil {
+			t.Errorf("%s: %s, %v, want %s", ip, got, err, want)
+		}
+	}
+	if ok, err := Rules(file + "x")(receive.Env{}); ok || err == nil {
+		t.Error("without a file clients are let in")
+	}
+}
+
+// TestTurnedAway has the rules keep a client away.
+func TestTurnedAway(t *testing.T) {
+	var why string
+	address, stop := start(t, &Server{Max: 1, MaxOne: 1, Grace: time.Minute,
+		Rules: func(env receive.Env) (bool, error) { return env["TCPREMOTEIP"] != "127.0.0.1", nil },
+		Log:   func(what string, _ net.Addr) { why = what }})
+	_, r := dial(t, address)
+	if line, err := r.ReadString('\n'); err == nil {
+		t.Errorf("%q", line)
+	}
+	if err := stop(); err != nil || why != "denied by the rules" {
+		t.Errorf("%q, %v", why, err)
 	}
 }

@@ -64,6 +64,7 @@ func (s *session) heloCommand(name string) error {
 	}
 	s.forget()
 	s.hello(name)
+	s.extended = false
 	s.write("250 " + s.set.Greeting)
 	return nil
 }
@@ -74,6 +75,7 @@ func (s *session) ehlo(name string) error {
 	}
 	s.forget()
 	s.hello(name)
+	s.extended = true
 	offers := s.offers()
 	s.write("250-" + s.set.Greeting)
 	for _, offer := range offers[:len(offers)-1] {
@@ -90,6 +92,7 @@ func (s *session) offers() []string {
 		"SIZE " + strconv.FormatInt(s.set.Databytes, 10), // RFC 1870; 0: no limit
 		"8BITMIME", // RFC 6152
 		"CHUNKING", // RFC 3030
+		"SMTPUTF8", // RFC 6531
 	}
 	if s.mayStartTLS() {
 		offers = append(offers, "STARTTLS") // RFC 3207
@@ -112,6 +115,8 @@ func (s *session) rset(string) error {
 
 func (s *session) from(argument string) error {
 	sender, parameters, ok := s.path(argument)
+	_, utf8 := parameter(parameters, "SMTPUTF8")
+	notASCII := s.notASCII(sender, utf8)
 	switch {
 	case s.mustTLS() && s.tls == nil:
 		s.say(replyMustTLS)
@@ -119,6 +124,8 @@ func (s *session) from(argument string) error {
 		s.say(replyMustAuth)
 	case !ok:
 		s.say(replySyntax)
+	case notASCII != "":
+		s.say(notASCII)
 	case s.announcedTooBig(parameters):
 		s.say(replyTooBig)
 	default:
@@ -127,7 +134,7 @@ func (s *session) from(argument string) error {
 		}
 		// Compat: a bad sender is told so at RCPT.
 		s.forget()
-		s.mail = &mail{sender: sender, bad: s.set.isBad(sender)}
+		s.mail = &mail{sender: sender, bad: s.set.isBad(sender), utf8: utf8}
 		s.say(replyOK)
 	}
 	return nil

@@ -23,7 +23,7 @@ func TestEnhance(t *testing.T) {
 func TestEnhancedSession(t *testing.T) {
 	w := newWorld(t, map[string]string{"enhancedstatuscodes": "1\n"})
 	got, _ := w.says("EHLO a\r\n"+envelope+"x\r\n.\r\nFOO\r\nQUIT\r\n", nil)
-	want := greeting + "250-mx.test.example\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 ENHANCEDSTATUSCODES\r\n" +
+	want := greeting + "250-mx.test.example\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n" +
 		"250 2.0.0 ok\r\n250 2.0.0 ok\r\n354 go ahead\r\n250 2.0.0 ok 1795284247 qp 4321\r\n502 5.5.1 unimplemented (#5.5.1)\r\n221 2.0.0 mx.test.example\r\n"
 	if got != want {
 		t.Errorf("got %q\nwant %q", got, want)

@@ -30,18 +30,18 @@ func TestMany(t *testing.T) {
 	w.server.Log = &Log{Out: io.Discard, Network: true}
 	many := &listen.Server{Max: 8, MaxOne: 8, Busy: Busy, Grace: time.Minute,
 		Serve: func(conn net.Conn, env receive.Env) { w.server.Serve(conn, env) }}
-	listener, err := listen.Open("127.0.0.1:0", nil)
+	sockets, err := listen.Open([]listen.Address{{Address: "127.0.0.1:0"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- many.Run(ctx, listener) }()
+	go func() { done <- many.Run(ctx, sockets...) }()
 	const clients = 30
 	var group sync.WaitGroup
 	for range clients {
 		group.Go(func() {
-			conn, err := net.Dial("tcp", listener.Addr().String())
+			conn, err := net.Dial("tcp", sockets[0].Listener.Addr().String())
 			if err != nil {
 				t.Error(err)
 				return

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"goqmail/internal/address"
 )
@@ -75,6 +76,30 @@ func (s *session) path(argument string) (addr, parameters string, ok bool) {
 	}
 	// A CR cannot be passed on by SMTP.
 	return addr, parameters, len(addr) <= maxAddress && strings.IndexByte(addr, '\r') < 0
+}
+
+// notASCII is the reply to an address that is not taken for the bytes that it has, or
+// "": UTF-8 alone can go on as it is, and only if the client says that it may
+// (RFC 6531). Compat: from one that knows no extensions anything is taken.
+func (s *session) notASCII(addr string, declared bool) (reply string) {
+	switch {
+	case !s.extended || isASCII(addr):
+		return ""
+	case !declared:
+		return replyNotASCII
+	case !utf8.ValidString(addr):
+		return replyNotUTF8
+	}
+	return ""
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // isOwn reports whether a host is an address of this one in brackets.

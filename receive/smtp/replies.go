@@ -48,6 +48,8 @@ const (
 	replyBadRcpt      = "553 sorry, your envelope recipient has been denied (#5.7.1)"
 	replyNotValid     = "553 sorry, this recipient is not in my validrcptto list (#5.7.1)"
 	replyNoGateway    = "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"
+	replyNotASCII     = "553 sorry, an address like that needs SMTPUTF8 (#5.6.7)"
+	replyNotUTF8      = "553 sorry, that address is not in UTF-8 (#5.6.7)"
 	replyStray        = "554 sorry, that message has a bare CR or LF; lines end with CR LF (#5.6.0)"
 	replyHops         = "554 too many hops, this message is looping (#5.4.6)"
 	replySyntax       = "555 syntax error (#5.5.4)"

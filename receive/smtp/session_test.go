@@ -74,7 +74,7 @@ func TestSessions(t *testing.T) {
 	}{
 		{"a message", nil, nil, envelope + "x\r\n.\r\nQUIT\r\n", taken + accepted + farewell, 1, nil},
 		{"size offered", map[string]string{"databytes": "1000"}, nil, "EHLO x\r\nQUIT\r\n",
-			"250-mx.test.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 CHUNKING\r\n" + farewell, 0, nil},
+			"250-mx.test.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 SMTPUTF8\r\n" + farewell, 0, nil},
 		{"size announced", map[string]string{"databytes": "1000"}, nil,
 			"MAIL FROM:<a@example.org> SIZE=1000\r\nMAIL FROM:<a@example.org> BODY=8BITMIME size=1001\r\nMAIL FROM:<> SIZE=99999999999999999999\r\nMAIL FROM:<> SIZE=x\r\nQUIT\r\n",
 			"250 ok\r\n" + replyTooBig + "\r\n" + replyTooBig + "\r\n250 ok\r\n" + farewell, 0, nil},

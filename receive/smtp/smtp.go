@@ -94,6 +94,7 @@ type session struct {
 	user        string   // who the client has shown to be, "" if it has not
 
 	helo     *string      // what the client calls itself, nil if the peer's name says the same
+	extended bool         // it has said EHLO
 	mail     *mail        // nil before MAIL
 	failures int          // since the last message
 	spp      *spp.Session // plug-ins; nil for none
@@ -105,6 +106,7 @@ type session struct {
 type mail struct {
 	sender string
 	bad    bool // badmailfrom has the sender
+	utf8   bool // the client said SMTPUTF8
 	to     []string
 
 	arrival *arrival // nil before the message

@@ -2,9 +2,11 @@ package smtp
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"goqmail/internal/fdconn"
+	"goqmail/receive"
 	"goqmail/receive/certs"
 )
 
@@ -124,12 +126,28 @@ func (s *session) switchOver() error {
 // may have said it.
 func (s *session) begun(tls *secured) {
 	s.tls = tls
+	s.extended = false
 	s.forget()
 	s.hello(s.set.Peer.Host)
 }
 
 // lostTLS ends a session in which nothing more can be said.
 func (s *session) lostTLS(err error) error { return &tlsError{err} }
+
+// Services are the kinds of ports that the server knows, RFC 6409 and RFC 8314.
+var Services = []string{"smtp", "smtps", "submission", "submissions"}
+
+// Service is what sessions on such a port have in their environment, beside env.
+func Service(name string, env receive.Env) receive.Env {
+	set := receive.Env{}
+	if name == "smtps" || name == "submissions" {
+		set[envSMTPS] = "1"
+	}
+	if auth := env[envAuth]; strings.HasPrefix(name, "submission") && !strings.Contains(auth, "!") {
+		set[envAuth] = "!" + strings.TrimLeft(auth, "-0")
+	}
+	return set
+}
 
 // tlsError is a handshake that came to nothing.
 type tlsError struct{ err error }
@@ -140,18 +158,23 @@ func (e *tlsError) Unwrap() error { return e.err }
 // Is makes it an [ErrEnded].
 func (e *tlsError) Is(target error) bool { return target == ErrEnded }
 
-// protocol is the name of what is spoken, for the Received line. Compat: it is
-// plain SMTP unless there is TLS or a user, RFC 3848.
+// protocol is the name of what is spoken, for the Received line (RFC 3848, RFC 6531
+// section 4.3). Compat: it is plain SMTP unless there is TLS, a user or SMTPUTF8.
 func (s *session) protocol() string {
-	switch {
-	case s.tls != nil && s.user != "":
-		return "ESMTPSA" + s.cipher()
-	case s.tls != nil:
-		return "ESMTPS" + s.cipher()
-	case s.user != "":
-		return "ESMTPA"
+	name, suffix, comment := "ESMTP", "", ""
+	if s.tls != nil {
+		suffix, comment = "S", s.cipher()
 	}
-	return "SMTP"
+	if s.user != "" {
+		suffix += "A"
+	}
+	switch {
+	case s.mail != nil && s.mail.utf8:
+		name = "UTF8SMTP"
+	case suffix == "":
+		name = "SMTP"
+	}
+	return name + suffix + comment
 }
 
 // cipher is a comment that says what TLS came to.
