@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"goqmail/internal/confine"
 	"goqmail/internal/durable"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
@@ -19,10 +20,12 @@ func main() { exitcode.Main(run) }
 func run() int {
 	// An answer that nobody reads is an error like others, not the end.
 	signal.Ignore(syscall.SIGPIPE)
-	q, err := queue.Open(durable.NewDir(filepath.Join(home.Dir(), "queue")))
+	folder := filepath.Join(home.Dir(), "queue")
+	q, err := queue.Open(durable.NewDir(folder))
 	if err != nil {
 		return exitcode.Soft
 	}
+	confine.Clean(folder).Enter(home.Dir(), "qmail-clean", os.Stderr)
 	if q.Clean(os.Stdin, os.Stdout, time.Now) != nil {
 		return exitcode.Hard
 	}

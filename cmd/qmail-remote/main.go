@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/tcpto"
@@ -39,6 +41,7 @@ func run() int {
 		Own:      remote.InterfaceAddrs,
 		Now:      time.Now,
 	}
+	confine.Remote(".").Enter(".", "qmail-remote", io.Discard) // the reports go to standard error, too
 	mail := &remote.Mail{Host: os.Args[1], Sender: os.Args[2], Recipients: os.Args[3:], Message: os.Stdin}
 	_ = client.Send(context.Background(), settings, mail, os.Stdout)
 	return exitcode.OK

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
@@ -33,6 +34,10 @@ func run() int {
 	remote := spawn.Remote{
 		Program: spawn.InPlaceOf(usual, os.Getenv("QMAILREMOTE"), os.Getenv("PATH")),
 		Env:     os.Environ(),
+	}
+	// Nobody knows what another program needs that is run in place of qmail-remote.
+	if remote.Program == usual && confine.IsOurs(usual.Path, usual.Name) {
+		confine.Rspawn(dir).Enter(dir, "qmail-rspawn", os.Stderr)
 	}
 	server := spawn.Server{Slots: slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {

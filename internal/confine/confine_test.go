@@ -90,22 +90,30 @@ func FuzzContains(f *testing.F) {
 	})
 }
 
-func TestReadingFollowsLinks(t *testing.T) {
+// TestReadable makes a home and looks which of its files may be read.
+func TestReadable(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
-	control := filepath.Join(home, "control")
-	if err := os.Mkdir(control, 0o755); err != nil {
+	for _, dir := range []string{"alias", "certs", "control", "queue"} {
+		if err := os.Mkdir(filepath.Join(home, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{
+		"me":              "/no/file\n",
+		"domaincerts":     "example.org:/srv/a.pem|/srv/a.key\n*:certs/b.pem\n",
+		"tlsdestinations": "example.net:/srv/roots/\n#/\n",
+	} {
+		if err := os.WriteFile(filepath.Join(home, "control", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/srv/hosts", filepath.Join(home, "control/rcpthosts")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(control, "me"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("/srv/hosts", filepath.Join(control, "rcpthosts")); err != nil {
-		t.Fatal(err)
-	}
-	got := reading(home, "users")[len(ofTheHost):]
-	want := []string{filepath.Join(home, "users"), filepath.Join(control, "rcpthosts")}
-	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("got %q, want %q", got, want)
+	got := strings.ReplaceAll(strings.Join(readable(home)[len(ofTheHost):], " "), home, "H")
+	want := "H/certs H/control /srv/a.pem /srv/a.key H/control/rcpthosts /srv/roots/"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

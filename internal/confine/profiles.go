@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -26,7 +27,7 @@ func Clean(queue string) Profile {
 // that is open already.
 func Remote(home string) Profile {
 	return Profile{
-		Read:    reading(home, "control", "queue/lock/tcpto"),
+		Read:    append(readable(home), filepath.Join(home, "queue/lock/tcpto")),
 		Write:   within(home, "queue/lock/tcpto"),
 		Sockets: []int{syscall.AF_INET, syscall.AF_INET6, afNetlink},
 	}
@@ -48,7 +49,7 @@ func Rspawn(home string) Profile {
 // otherwise.
 func Send(home string) Profile {
 	return Profile{
-		Read:    reading(home, "control", "queue"),
+		Read:    slices.Concat(ofTheHost, within(home, "control", "queue"), linked(home)),
 		Change:  within(home, "queue/info", "queue/local", "queue/remote", "queue/bounce", "queue/lock"),
 		Sockets: []int{syscall.AF_UNIX},
 	}
@@ -59,20 +60,50 @@ func Send(home string) Profile {
 // socket; and no program may be in use that qmail-smtpd is to run.
 func Receive(home string) Profile {
 	return Profile{
-		Read:    reading(home, "control", "users"),
+		Read:    readable(home),
 		Sockets: []int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, afNetlink},
 	}
 }
 
-// reading are the files of the host and those of the home with these names, with
-// what control files are links to.
-func reading(home string, names ...string) []string {
-	all := append(slices.Clone(ofTheHost), within(home, names...)...)
+// readable is what may be read of the host and of a home: not the queue, nor the
+// mail of alias.
+func readable(home string) []string {
+	all := slices.Clone(ofTheHost)
+	entries, _ := os.ReadDir(home)
+	for _, e := range entries {
+		if name := e.Name(); name != "queue" && name != "alias" {
+			all = append(all, filepath.Join(home, name))
+		}
+	}
+	return append(all, linked(home)...)
+}
+
+// naming are the control files that name files of certificates.
+var naming = []string{"domaincerts", "tlsdestinations"}
+
+// linked are the files elsewhere that control files are links to, or name.
+func linked(home string) []string {
+	var all []string
 	control := filepath.Join(home, "control")
 	entries, _ := os.ReadDir(control)
 	for _, e := range entries {
 		if e.Type()&os.ModeSymlink != 0 {
 			all = append(all, filepath.Join(control, e.Name()))
+		}
+		if slices.Contains(naming, e.Name()) {
+			text, _ := os.ReadFile(filepath.Join(control, e.Name()))
+			all = append(all, named(string(text))...)
+		}
+	}
+	return all
+}
+
+// named are the absolute paths in a text, between blanks, colons and bars.
+func named(text string) []string {
+	var all []string
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n:|", r) }) {
+		if word[0] == '/' && len(word) > 1 {
+			all = append(all, word)
 		}
 	}
 	return all

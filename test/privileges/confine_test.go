@@ -67,10 +67,11 @@ var table = []struct {
 	{"read a linked one", "mMrsd", byLandlock},
 	{"write a control file", "", byLandlock},
 	{"remove a control file", "", byLandlock},
-	{"read an address file", "rd", byLandlock},
+	{"read an address file", "mMrd", byLandlock},
 	{"read a file of the host", "mMrsd", byLandlock},
 	{"tell the time", "mMrsd", byLandlock},
 	{"read another file", "r", byLandlock},
+	{"read alias's mail", "r", byLandlock},
 	{"read a mailbox", "r", byLandlock},
 	{"write a mailbox", "", byLandlock},
 	{"make a mail", "", byLandlock},
@@ -212,8 +213,9 @@ func try(t *testing.T, port, profile, act string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, profile, tryHome(t), act)
-	cmd.Env = append(os.Environ(), "TRY_PORT="+port)
+	home, user := tryHome(t)
+	cmd := exec.Command(program, profile, home, act)
+	cmd.Env = append(os.Environ(), "TRY_PORT="+port, "TRY_USER="+user)
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Run(); err != nil || log.Len() > 0 {
@@ -222,22 +224,26 @@ func try(t *testing.T, port, profile, act string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// tryHome makes a home with the files that are tried.
-func tryHome(t *testing.T) string {
+// tryHome makes a home with the files that are tried, and a user's.
+func tryHome(t *testing.T) (home, user string) {
 	t.Helper()
-	home, other := t.TempDir(), t.TempDir()
+	home, user = t.TempDir(), t.TempDir()
+	other := t.TempDir()
 	write(t, filepath.Join(other, "linked"), "linked\n")
 	for _, name := range []string{
-		"control/me", "users/cdb", "other/file", "user/Mailbox", "queue/mess/0/1", "queue/todo/1", "queue/intd/1",
-		"queue/info/0/1", "queue/bounce/2", "queue/local/0/1", "queue/remote/0/1", "queue/pid/1", "queue/lock/tcpto", "user/Maildir/new/1",
+		"control/me", "users/cdb", "alias/Mailbox", "queue/mess/0/1", "queue/todo/1", "queue/intd/1",
+		"queue/info/0/1", "queue/bounce/2", "queue/local/0/1", "queue/remote/0/1", "queue/pid/1", "queue/lock/tcpto",
 	} {
 		write(t, filepath.Join(home, name), "text\n")
+	}
+	for _, name := range []string{"file", "Mailbox", "Maildir/new/1"} {
+		write(t, filepath.Join(user, name), "text\n")
 	}
 	if err := os.Symlink(filepath.Join(other, "linked"), filepath.Join(home, "control/linked")); err != nil {
 		t.Fatal(err)
 	}
 	copySetUID(t, "/usr/bin/id", filepath.Join(home, "bin/setuid-id"))
-	return home
+	return home, user
 }
 
 func write(t *testing.T, name, text string) {

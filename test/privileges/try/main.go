@@ -81,19 +81,20 @@ var acts = map[string]func(home string) error{
 	"read a linked one":        read("control/linked"),
 	"read an address file":     read("users/cdb"),
 	"read a file of the host":  func(string) error { return readFile("/etc/passwd") },
-	"read another file":        read("other/file"),
-	"read a mailbox":           read("user/Mailbox"),
+	"read alias's mail":        read("alias/Mailbox"),
+	"read another file":        func(string) error { return readFile(user("file")) },
+	"read a mailbox":           func(string) error { return readFile(user("Mailbox")) },
 	"write a message":          write("queue/mess/0/1"),
 	"cut a message":            func(home string) error { return os.Truncate(filepath.Join(home, "queue/mess/0/1"), 0) },
 	"write info":               write("queue/info/0/1"),
 	"write tcpto":              write("queue/lock/tcpto"),
 	"write a control file":     write("control/me"),
-	"write a mailbox":          write("user/Mailbox"),
+	"write a mailbox":          func(string) error { return writeFile(user("Mailbox")) },
 	"write to null":            func(string) error { return writeFile(os.DevNull) },
 	"make a message":           create("queue/mess/0/2"),
 	"make info":                create("queue/info/0/2"),
 	"make a file in todo":      create("queue/todo/2"),
-	"make a mail":              create("user/Maildir/new/2"),
+	"make a mail":              func(string) error { return createFile(user("Maildir/new/2")) },
 	"make a file elsewhere":    func(string) error { return createFile(filepath.Join(os.TempDir(), fmt.Sprint("try", os.Getpid()))) },
 	"make a link":              func(home string) error { return os.Symlink("x", filepath.Join(home, "queue/info/0/link")) },
 	"move info":                func(home string) error { return os.Rename(home+"/queue/info/0/1", home+"/queue/bounce/1") },
@@ -101,7 +102,7 @@ var acts = map[string]func(home string) error{
 	"remove a message":         remove("queue/mess/0/1"),
 	"remove the envelope":      remove("queue/todo/1"),
 	"remove info":              remove("queue/info/0/1"),
-	"remove a mailbox":         remove("user/Mailbox"),
+	"remove a mailbox":         func(string) error { return syscall.Unlink(user("Mailbox")) },
 	"remove a control file":    remove("control/me"),
 	"connect":                  connect,
 	"take a port":              takePort,
@@ -134,6 +135,9 @@ var acts = map[string]func(home string) error{
 	"any other ioctl":          refused(unix.SYS_IOCTL, ^uintptr(0), unix.TCGETS, 0),
 	"clone3":                   clone3,
 }
+
+// user is a file of a user's, outside of the home.
+func user(name string) string { return filepath.Join(os.Getenv("TRY_USER"), name) }
 
 func read(name string) func(string) error {
 	return func(home string) error { return readFile(filepath.Join(home, name)) }
