@@ -69,7 +69,7 @@ func (r Recipient) search(home Folder) (*found, error) {
 func open(home Folder, name string) (*found, error) {
 	file, err := home.Open(name)
 	if err != nil {
-		if missing(err) {
+		if Missing(err) {
 			return nil, nil
 		}
 		return nil, cannotOpen(name, err)
@@ -95,16 +95,16 @@ func exists(home Folder, name string) (bool, error) {
 	switch _, err := home.Stat(name); {
 	case err == nil:
 		return true, nil
-	case missing(err):
+	case Missing(err):
 		return false, nil
 	default:
 		return false, cannotOpen(name, err)
 	}
 }
 
-// missing reports whether an error says that there cannot be a file of that
+// Missing reports whether an error says that there cannot be a file of that
 // name. All others may hide one, those of access too.
-func missing(err error) bool {
+func Missing(err error) bool {
 	for _, e := range []syscall.Errno{
 		syscall.ENOENT, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP,
 		syscall.ENXIO, syscall.ENODEV, // a socket, a device without a driver

@@ -5,10 +5,8 @@ package main
 import (
 	"errors"
 	"os"
-	"time"
 
 	"goqmail/internal/exitcode"
-	"goqmail/internal/ids"
 	"goqmail/users"
 )
 
@@ -18,14 +16,7 @@ func run() int {
 	if len(os.Args) < 2 {
 		return exitcode.Hard
 	}
-	getent := users.Getent{Program: "/usr/bin/getent", Switch: "/etc/nsswitch.conf", Limit: time.Minute, Env: os.Environ()}
-	rules := users.Rules{
-		Sources: []users.Source{users.Passwd(ids.System.Passwd), getent.Accounts},
-		Owner:   users.Owner,
-		Alias:   ids.Users[0],
-		Break:   users.Break,
-	}
-	u, err := rules.Getpw(os.Args[1])
+	u, err := users.SystemRules(os.Environ()).Getpw(os.Args[1])
 	var e *users.GetpwError
 	switch {
 	case errors.As(err, &e):
