@@ -41,16 +41,16 @@ func (l *Log) Event(parts ...string) {
 
 // Accepted tells of a message that is in the queue, of which qp is the process that
 // has put it there. Client says who the client is, after a blank.
-func (l *Log) Accepted(qp int, size int64, sender string, to []string, client string) {
+func (l *Log) Accepted(qp int, size int64, sender string, to Names, client string) {
 	if l != nil && l.Network {
-		l.Line("accepted qp ", strconv.Itoa(qp), " bytes ", strconv.FormatInt(size, 10), " from <", Word(sender), "> to ", words(to), client)
+		l.Line("accepted qp ", strconv.Itoa(qp), " bytes ", strconv.FormatInt(size, 10), " from <", Word(sender), "> to", to.String(), client)
 	}
 }
 
 // Refused tells of a message, or some of its recipients, that was not taken.
-func (l *Log) Refused(sender string, to []string, client, reply string) {
+func (l *Log) Refused(sender string, to Names, client, reply string) {
 	if l != nil && l.Network {
-		l.Line("refused from <", Word(sender), "> to ", words(to), client, " reply ", Word(reply))
+		l.Line("refused from <", Word(sender), "> to", to.String(), client, " reply ", Word(reply))
 	}
 }
 
@@ -60,17 +60,31 @@ const (
 	maxWord  = 300
 )
 
-func words(to []string) string {
+// Names are recipients, of which a line names the first.
+type Names struct {
+	Count int
+	first []string
+}
+
+// NamesOf are some recipients.
+func NamesOf(to ...string) Names {
+	return Names{len(to), to[:min(len(to), maxNamed)]}
+}
+
+// Add adds one.
+func (n *Names) Add(to string) {
+	if n.Count++; n.Count <= maxNamed {
+		n.first = append(n.first, to)
+	}
+}
+
+func (n Names) String() string {
 	var b strings.Builder
-	for i, addr := range to {
-		if i == maxNamed {
-			b.WriteString(" and " + strconv.Itoa(len(to)-i) + " more")
-			break
-		}
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString("<" + Word(addr) + ">")
+	for _, addr := range n.first {
+		b.WriteString(" <" + Word(addr) + ">")
+	}
+	if more := n.Count - len(n.first); more > 0 {
+		b.WriteString(" and " + strconv.Itoa(more) + " more")
 	}
 	return b.String()
 }

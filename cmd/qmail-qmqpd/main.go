@@ -23,7 +23,11 @@ func run() int {
 	if os.Chdir(dir) != nil {
 		return exitcode.Soft
 	}
-	server := &qmtp.Server{Queue: receive.QueueIn(dir), Now: time.Now}
+	server := &qmtp.Server{
+		Queue: receive.QueueIn(dir),
+		Now:   time.Now,
+		Log:   &receive.Log{Name: "qmail-qmqpd", Out: os.Stderr, Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
+	}
 	err := server.ServeQMQP(fdconn.New(0, 1), env)
 	switch {
 	case err == nil:

@@ -1,8 +1,11 @@
-// Qmail-qmtpd takes mail by QMTP on descriptors 0 and 1. See qmail-qmtpd(8).
+// Qmail-qmtpd takes mail by QMTP, on descriptors 0 and 1 or on ports. See
+// qmail-qmtpd(8).
 package main
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -13,23 +16,35 @@ import (
 	"goqmail/internal/fdconn"
 	"goqmail/internal/home"
 	"goqmail/receive"
+	"goqmail/receive/listen"
 	"goqmail/receive/qmtp"
 )
 
 func main() { exitcode.Main(run) }
 
+const usage = "qmail-qmtpd: usage: qmail-qmtpd [ -listen address ... ] [ -x rules.cdb ]\n"
+
 func run() int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	dir, env := home.Dir(), receive.Environ(os.Environ())
-	if os.Chdir(dir) != nil {
-		return exitcode.Soft
-	}
 	server := &qmtp.Server{
 		Control: filepath.Join(dir, "control"),
 		Queue:   receive.QueueIn(dir),
 		Now:     time.Now,
-		Open:    !receive.PeerOf(env).Network && !fdconn.IsSocket(0),
+		Log:     &receive.Log{Name: "qmail-qmtpd", Out: os.Stderr},
 	}
+	where, _, ok := listen.Options(os.Args[1:], "qmtp")
+	switch {
+	case !ok || len(where.Addresses) == 0 && where.Rules != "":
+		os.Stderr.WriteString(usage)
+		return exitcode.Hard
+	case len(where.Addresses) > 0:
+		return serve(server, where, dir, env)
+	case os.Chdir(dir) != nil:
+		return exitcode.Soft
+	}
+	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
+	server.Open = !server.Log.Network
 	err := server.ServeQMTP(fdconn.New(0, 1), env)
 	switch {
 	case err == nil:
@@ -38,4 +53,23 @@ func run() int {
 		return exitcode.Hard
 	}
 	return exitcode.Soft
+}
+
+// serve serves many connections, until TERM or INT. On HUP there is nothing to do:
+// files are read anew for each.
+func serve(server *qmtp.Server, where listen.Config, dir string, env receive.Env) int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	server.Log.Network = true
+	many := &listen.Server{
+		Env:   env,
+		Grace: 30 * time.Second,
+		Serve: func(conn net.Conn, env receive.Env) { _ = server.ServeQMTP(conn, env) },
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := many.Listen(ctx, where, dir, "qmaild", "qmail-qmtpd", os.Stderr); err != nil {
+		os.Stderr.WriteString("qmail-qmtpd: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
+	}
+	return exitcode.OK
 }

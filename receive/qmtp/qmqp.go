@@ -29,7 +29,9 @@ func (s *session) qmqp() error {
 	if err != nil {
 		return err
 	}
-	ok, err := s.readAll(m, all, length)
+	body := &receive.Limited{Message: m}
+	l := &letter{}
+	ok, err := s.readAll(body, l, all, length)
 	if err != nil {
 		m.Fail()
 		m.Close()
@@ -40,14 +42,15 @@ func (s *session) qmqp() error {
 	if err = m.Close(); ok {
 		reply = answer(err, s.srv.Now(), qp)
 	}
+	s.tell(body, l, qp, reply)
 	s.wire.Write(netstring.Append(nil, reply))
 	return nil
 }
 
 // readAll reads the message, its sender and recipients; ok is false if any of the
 // addresses cannot be taken.
-func (s *session) readAll(m receive.Message, all *inner, length int64) (ok bool, err error) {
-	m.WriteString(s.peer.Received("QMQP", nil, s.srv.Now()))
+func (s *session) readAll(m *receive.Limited, l *letter, all *inner, length int64) (ok bool, err error) {
+	m.Head(s.peer.Received("QMQP", nil, s.srv.Now()))
 	if _, err := io.CopyN(m, all, length); err != nil {
 		return false, err
 	}
@@ -58,6 +61,7 @@ func (s *session) readAll(m receive.Message, all *inner, length int64) (ok bool,
 	if err != nil {
 		return false, err
 	}
+	l.sender = sender
 	m.From(sender)
 	for n := 0; all.left > 0; n++ {
 		to, good, err := readAddress(all)
@@ -69,6 +73,7 @@ func (s *session) readAll(m receive.Message, all *inner, length int64) (ok bool,
 		}
 		if good = good && to != ""; good {
 			m.To(to)
+			l.named.Add(to)
 		}
 		ok = ok && good
 	}

@@ -44,6 +44,7 @@ type Server struct {
 	Control string        // the folder of control files; QMQP needs none
 	Queue   receive.Queue // takes messages
 	Now     func() time.Time
+	Log     *receive.Log // may be nil
 
 	// Open has QMTP take mail for all hosts if there is no file rcpthosts, as
 	// qmail does. It is for clients that are no strangers.
@@ -76,6 +77,7 @@ type session struct {
 	databytes int64
 	relay     string
 	mayRelay  bool
+	refused   int // recipients
 }
 
 func (srv *Server) session(conn net.Conn, env receive.Env) *session {
@@ -140,32 +142,38 @@ func (s *session) onePackage() error {
 		return err
 	}
 	m := &receive.Limited{Message: queue, Max: s.databytes}
-	verdicts, senderOK, err := s.receive(m, length)
+	letter, senderOK, err := s.receive(m, length)
 	if err != nil {
 		m.Fail()
 		m.Close()
 		return err
 	}
-	s.answer(verdicts, s.verdict(m, senderOK))
+	s.answer(letter, s.verdict(m, letter, senderOK))
 	return nil
 }
 
-// receive reads a package. It returns what each recipient is told, or "" if that
+// letter is the envelope of a package: what each recipient is told, or "" if that
 // depends on the message.
-func (s *session) receive(m *receive.Limited, length int64) (verdicts []string, senderOK bool, err error) {
+type letter struct {
+	sender   string
+	verdicts []string
+	named    receive.Names // that the message is for
+}
+
+// receive reads a package.
+func (s *session) receive(m *receive.Limited, length int64) (l *letter, senderOK bool, err error) {
 	if err = s.message(m, length); err != nil {
 		return nil, false, err
 	}
-	sender, senderOK, err := readAddress(s.wire)
-	if err != nil {
+	l = &letter{}
+	if l.sender, senderOK, err = readAddress(s.wire); err != nil {
 		return nil, false, err
 	}
-	m.From(sender)
+	m.From(l.sender)
 	if !senderOK {
 		m.Fail()
 	}
-	verdicts, err = s.recipients(m)
-	return verdicts, senderOK, err
+	return l, senderOK, s.recipients(m, l)
 }
 
 // message reads the message, without its first byte.
@@ -255,17 +263,33 @@ func readText(r io.Reader, length int64) (addr string, ok bool, err error) {
 }
 
 // verdict ends the message and says what those recipients are told whose fate it is.
-func (s *session) verdict(m *receive.Limited, senderOK bool) string {
+func (s *session) verdict(m *receive.Limited, l *letter, senderOK bool) string {
 	qp := m.PID()
 	err := m.Close()
+	reply := answer(err, s.srv.Now(), qp)
 	switch {
 	case m.Over:
-		return replyTooBig
+		reply = replyTooBig
 	case !senderOK:
-		return replySender
+		reply = replySender
 	}
-	return answer(err, s.srv.Now(), qp)
+	s.tell(m, l, qp, reply)
+	return reply
 }
+
+// tell has the log tell what has become of a message, if it was for anybody.
+func (s *session) tell(m *receive.Limited, l *letter, qp int, reply string) {
+	switch {
+	case l.named.Count == 0:
+	case reply[0] == 'K':
+		s.srv.Log.Accepted(qp, m.Size, l.sender, l.named, s.client())
+	default:
+		s.srv.Log.Refused(l.sender, l.named, s.client(), reply)
+	}
+}
+
+// client says who the client is.
+func (s *session) client() string { return " client " + receive.Word(s.peer.IP) }
 
 // answer is what the queue says about a message.
 func answer(err error, now time.Time, qp int) string {
@@ -283,8 +307,8 @@ func answer(err error, now time.Time, qp int) string {
 }
 
 // answer writes an answer for each recipient.
-func (s *session) answer(verdicts []string, message string) {
-	for _, v := range verdicts {
+func (s *session) answer(l *letter, message string) {
+	for _, v := range l.verdicts {
 		if v == "" {
 			v = message
 		}

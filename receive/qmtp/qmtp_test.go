@@ -79,6 +79,31 @@ func TestQMTP(t *testing.T) {
 	}
 }
 
+func TestLog(t *testing.T) {
+	srv, _ := newServer(t, map[string]string{"rcpthosts": "test.example\n"})
+	var log strings.Builder
+	srv.Log = &receive.Log{Name: "qmail-qmtpd", Out: &log, Network: true}
+	many := make([]string, 22)
+	for i := range many {
+		many[i] = "r" + strconv.Itoa(i) + "@test.example"
+	}
+	in := pack("\na", "s@example.org", "a@example.net", "r@test.example") + pack("\nrefuse", "", "x y@test.example") + pack("\na", "", many...)
+	if err := srv.ServeQMTP(receivetest.Says(in), receive.Env{"TCPREMOTEIP": "192.0.2.7"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.ServeQMQP(receivetest.Says(ns(ns("ab")+ns("s")+ns("r"))), nil); err != nil {
+		t.Fatal(err)
+	}
+	want := "qmail-qmtpd: refused from <s@example.org> to <a@example.net> client 192.0.2.7 reply Dsorry,_that_domain_isn't_in_my_list_of_allowed_rcpthosts_(#5.7.1)\n" +
+		"qmail-qmtpd: accepted qp 4321 bytes 1 from <s@example.org> to <r@test.example> client 192.0.2.7\n" +
+		"qmail-qmtpd: refused from <> to <x_y@test.example> client 192.0.2.7 reply Dno\n" +
+		"qmail-qmtpd: accepted qp 4321 bytes 1 from <> to <" + strings.Join(many[:20], "> <") + "> and 2 more client 192.0.2.7\n" +
+		"qmail-qmtpd: accepted qp 4321 bytes 2 from <s> to <r> client unknown\n"
+	if log.String() != want {
+		t.Errorf("got %s\nwant %s", log.String(), want)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	srv, q := newServer(t, nil)
 	srv.Open = true

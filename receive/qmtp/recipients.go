@@ -9,36 +9,40 @@ import (
 
 // recipients reads the netstring of recipients and names those to the queue that
 // mail is taken for.
-func (s *session) recipients(m *receive.Limited) (verdicts []string, err error) {
+func (s *session) recipients(m *receive.Limited, l *letter) error {
 	length, err := netstring.ReadLength(s.wire)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	list := &inner{from: s.wire, left: length}
-	taken := false
 	for list.left > 0 {
-		if len(verdicts) == maxRecipients {
-			return nil, errTooMany
+		if len(l.verdicts) == maxRecipients {
+			return errTooMany
 		}
 		addr, ok, err := readAddress(list)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		verdict, err := s.recipient(&addr, ok)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if verdict == "" {
 			m.To(addr)
-			taken = true
+			l.named.Add(addr)
+		} else if s.refused++; s.refused <= maxRefusedLines {
+			s.srv.Log.Refused(l.sender, receive.NamesOf(addr), s.client(), verdict)
 		}
-		verdicts = append(verdicts, verdict)
+		l.verdicts = append(l.verdicts, verdict)
 	}
-	if !taken {
+	if l.named.Count == 0 {
 		m.Fail()
 	}
-	return verdicts, netstring.ReadComma(s.wire)
+	return netstring.ReadComma(s.wire)
 }
+
+// maxRefusedLines is how many refused recipients of a session the log has lines of.
+const maxRefusedLines = 1000
 
 // recipient returns what a recipient is told if it is not taken. A relay client's
 // gets what $RELAYCLIENT adds.

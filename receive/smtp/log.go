@@ -14,19 +14,19 @@ func (l *Log) log() *receive.Log { return (*receive.Log)(l) }
 
 // accepted tells of a message in the queue.
 func (l *Log) accepted(s *session, m *mail, qp int, size int64) {
-	l.log().Accepted(qp, size, m.sender, m.to, s.client())
+	l.log().Accepted(qp, size, m.sender, receive.NamesOf(m.to...), s.client())
 }
 
 // rejected tells of a message that was not taken.
 func (l *Log) rejected(s *session, m *mail, reply string) {
-	l.log().Refused(m.sender, m.to, s.client(), reply)
+	l.log().Refused(m.sender, receive.NamesOf(m.to...), s.client(), reply)
 }
 
 // refused tells of a recipient that was not taken. That there is no rcpthosts is
 // told wherever the client comes from: nobody else would notice.
 func (l *Log) refused(s *session, to, reply string) {
 	if reply != replyNoGateway || s.set.Hosts.Given() {
-		l.log().Refused(s.mail.sender, []string{to}, s.client(), reply)
+		l.log().Refused(s.mail.sender, receive.NamesOf(to), s.client(), reply)
 		return
 	}
 	l.log().Line("refused from <", word(s.mail.sender), "> to <", word(to), ">", s.client(), " reply ", word(reply),
