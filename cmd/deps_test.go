@@ -89,6 +89,7 @@ var never = map[string][]ban{
 	"qmail-tcpok":      {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
 	"qmail-tcpto":      {programsToo, mailboxes, mail, theQueue, settings, deciding, privileges, {[]string{"net", "crypto/tls"}, "only reads a file"}},
 	"qmail-try":        {programsToo},
+	"qmailctl":         {network, programsToo, mailboxes, mail, settings, passwords, deciding, privileges},
 	"qreceipt":         {network, programsToo, mailboxes, theQueue, passwords, deciding, privileges, slow},
 	"sendmail":         {network, programsToo, mailboxes, theQueue, passwords, deciding, privileges, slow},
 	"smtp-sink":        {mailboxes, theQueue, settings, passwords, deciding, privileges},
