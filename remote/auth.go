@@ -16,6 +16,7 @@ import (
 type mechanism struct {
 	name  string
 	first bool // the client speaks first
+	heeds bool // what the challenges say matters
 	begin func(user, password string) exchange
 }
 
@@ -29,10 +30,10 @@ type exchange struct {
 // mechanisms are those that this host knows, best first. The first two keep the
 // password from the server, and from whoever plays it.
 var mechanisms = []mechanism{
-	{scram.Name, true, scramProof},
-	{"CRAM-MD5", false, cramProof},
-	{"PLAIN", true, plainProof},
-	{"LOGIN", false, loginProof},
+	{scram.Name, true, true, scramProof},
+	{"CRAM-MD5", false, true, cramProof},
+	{"PLAIN", true, false, plainProof},
+	{"LOGIN", false, false, loginProof},
 }
 
 var errChallenge = errors.New("unexpected challenge")
@@ -137,7 +138,7 @@ func (s *session) authenticate(user, password string) (v verdict, ok bool) {
 		if r.code != 334 {
 			return s.loggedIn(m, proof, r, secrets)
 		}
-		line, err = responseTo(proof, held, r)
+		line, err = m.responseTo(proof, held, r)
 		if err != nil {
 			_, _ = s.command("*") // RFC 4954 section 4: give up
 			return s.noAuth("AUTH " + m.name + " failed: " + reason(err)), false
@@ -147,9 +148,9 @@ func (s *session) authenticate(user, password string) (v verdict, ok bool) {
 }
 
 // responseTo returns what to say to a challenge.
-func responseTo(proof exchange, held string, r reply) (string, error) {
+func (m mechanism) responseTo(proof exchange, held string, r reply) (string, error) {
 	challenge, err := decodeChallenge(r.text)
-	if err != nil {
+	if err != nil && m.heeds {
 		return "", err
 	}
 	if held != "" {

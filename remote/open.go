@@ -20,7 +20,11 @@ type refusal struct {
 // open connects to a server and does all that comes before the first message:
 // greeting, EHLO, TLS and AUTH. Whoever has the session says goodbye.
 func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*session, *refusal) {
-	need, err := s.require(ctx, m.Host, to)
+	host := m.Host
+	if to.route.Relay != "" {
+		host = to.route.Relay // what is known of the destination does not hold for it
+	}
+	need, err := s.require(ctx, host, to)
 	if err != nil {
 		return nil, &refusal{verdict: verdictOf(err), met: true}
 	}
@@ -37,12 +41,14 @@ func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*se
 	if no != nil || to.route.User == "" {
 		return session, no
 	}
-	if v, ok := session.authenticate(to.route.User, to.route.Password); !ok {
-		session.bye()
-		// A wrong password is not tried at every address of a relay: that locks out.
-		return nil, &refusal{verdict: v, met: true, final: !session.dead}
+	v, ok := session.authenticate(to.route.User, to.route.Password)
+	if ok {
+		return session, nil
 	}
-	return session, nil
+	// A wrong password is not tried at every address of a relay: that locks out.
+	no = &refusal{verdict: v, met: true, final: !session.dead}
+	session.bye()
+	return nil, no
 }
 
 // require returns what is required of a server. For a password that is TLS,
@@ -60,9 +66,9 @@ func (s *Settings) require(ctx context.Context, host string, to target) (Require
 		need.Level = MustTLS
 	case need.Level == MustTLS || to.route.User == "" || s.ClearAuth.Has(to.name):
 	case need.Level == NoTLS:
-		return need, fault.Soft("TLS is switched off for "+printable(to.name)+", so I do not send it a password. (#4.7.10)", nil)
+		return need, fault.Soft("TLS is switched off for "+printable(plainName(to.name))+", so I do not send it a password. (#4.7.10)", nil)
 	default:
-		need.Level, need.Why = MustTLS, "there is a password for "+printable(to.name)
+		need.Level, need.Why = MustTLS, "there is a password for "+printable(plainName(to.name))
 	}
 	return need, nil
 }

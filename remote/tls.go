@@ -132,7 +132,7 @@ func (s *session) tlsFailed(server string, err error) verdict {
 	}
 	text := "TLS connect failed: "
 	if errors.As(err, new(unverified)) {
-		text = "TLS unable to verify server " + printable(server) + ": "
+		text = "TLS unable to verify server " + printable(plainName(server)) + ": "
 	}
 	return verdict{'Z', text + reason(err) + "; connected to " + s.peer + ". (#4.7.5)\n"}
 }
