@@ -172,7 +172,11 @@ func verdictIn(reply *dns.Msg, question dns.Question) ([]dns.RR, error) {
 	case len(reply.Answer) == 0 && !reply.RecursionAvailable && !reply.Authoritative:
 		return nil, errors.New("the server is no resolver") // it knows whom else to ask
 	}
-	return follow(reply.Answer, question)
+	found, err := follow(reply.Answer, question)
+	if err == nil && len(found) == 0 && reply.Truncated {
+		return nil, errors.New("the answer is too long, even for TCP")
+	}
+	return found, err
 }
 
 // mostAliases is how many CNAME records may lead to an answer.

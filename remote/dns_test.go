@@ -173,6 +173,11 @@ func TestDNSServers(t *testing.T) {
 		}
 		return reply
 	}
+	tooLong := func(q *dns.Msg, _ string) *dns.Msg {
+		reply := respond(q)
+		reply.Truncated = true
+		return reply
+	}
 	noEDNS := func(q *dns.Msg, _ string) *dns.Msg {
 		if q.IsEdns0() != nil {
 			return rcode(q, dns.RcodeFormatError)
@@ -218,6 +223,7 @@ func TestDNSServers(t *testing.T) {
 		{"first", []handle{good, code(dns.RcodeRefused)}, 1, "udp MX/"},
 		{"truncated", []handle{truncated}, 1, "udp MX,tcp MX"},
 		{"long", []handle{long}, 301, "udp MX,tcp MX"},
+		{"too long for TCP", []handle{tooLong, good}, 1, "udp MX,tcp MX/udp MX"},
 		{"no EDNS0", []handle{noEDNS}, 1, "udp MX,udp MX"},
 		{"fails", []handle{code(dns.RcodeServerFailure), good}, 1, "udp MX/udp MX"},
 		{"refuses", []handle{code(dns.RcodeRefused), good}, 1, "udp MX/udp MX"},
