@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/address"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fault"
+	"goqmail/internal/routes"
 	"goqmail/internal/syserr"
 	"goqmail/remote"
 	"goqmail/send"
@@ -49,7 +50,7 @@ func (s Sources) Address(given string) *Report {
 }
 
 // route tells which control file decides.
-func route(t send.Trace) Route {
+func route(t routes.Trace) Route {
 	_, host, _ := address.Split(t.Complete)
 	switch {
 	case t.Locals:

@@ -418,8 +418,8 @@ func TestUndo(t *testing.T) {
 		"w-a@except.wild.example": "",
 		"x@v.example":             "",
 	} {
-		if got, ok := c.Routes.undo(addr); got != want || ok != (want != "") {
-			t.Errorf("undo(%q) = %q, %v, want %q", addr, got, ok, want)
+		if got, ok := c.Routes.Undo(addr); got != want || ok != (want != "") {
+			t.Errorf("Undo(%q) = %q, %v, want %q", addr, got, ok, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"goqmail/bounce"
 	"goqmail/control"
 	"goqmail/internal/hostname"
+	"goqmail/internal/routes"
 )
 
 // Config is what the control files say, qmail-send(8).
@@ -69,19 +70,11 @@ func LoadConfig(folder string) (*Config, error) {
 		Concurrency:    [channels]int{local: l.number("concurrencylocal"), remote: l.number("concurrencyremote")},
 		PerDestination: l.number("concurrencydestination"),
 		LogStatus:      l.number("logstatus") != 0,
-		Routes: Routes{
-			EnvNoAtHost: l.line("envnoathost"),
-			PercentHack: control.Set(l.list("percenthack")),
-			Virtual:     control.Pairs(l.list("virtualdomains")),
-		},
-		Bounces: l.bounces(),
+		Bounces:        l.bounces(),
 	}
-	locals, ok, err := files.List("locals")
-	if err == nil && !ok {
-		err = fmt.Errorf("neither it nor control/me is there")
-	}
-	l.note("locals", err)
-	c.Routes.Locals = control.Set(locals)
+	read, file, err := routes.Read(files)
+	l.note(file, err)
+	c.Routes = read
 	if l.err != nil {
 		return nil, l.err
 	}

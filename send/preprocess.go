@@ -122,7 +122,7 @@ func (p *preprocessing) sender(e queue.Envelope, size int64) error {
 }
 
 func (p *preprocessing) recipient(addr string) error {
-	ch, addr := p.routes.Route(addr)
+	ch, addr := channelOf(p.routes, addr)
 	if p.lists[ch] == nil {
 		var err error
 		if p.lists[ch], err = p.create(ch.kind()); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,7 +37,7 @@ const (
 func (e *eras) begin(since time.Time, routes *Routes) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if n := len(e.eras); n > 0 && e.eras[n-1].routes.equal(routes) {
+	if n := len(e.eras); n > 0 && e.eras[n-1].routes.Equal(routes) {
 		return
 	}
 	e.eras = append(e.eras, era{since, routes})
@@ -51,11 +50,6 @@ func (e *eras) begin(since time.Time, routes *Routes) {
 			return
 		}
 	}
-}
-
-func (r *Routes) equal(other *Routes) bool {
-	return r.EnvNoAtHost == other.EnvNoAtHost && maps.Equal(r.PercentHack, other.PercentHack) &&
-		maps.Equal(r.Locals, other.Locals) && maps.Equal(r.Virtual, other.Virtual)
 }
 
 func (e *eras) last() *Routes {
@@ -85,31 +79,11 @@ func (e *eras) original(kind queue.Kind, addr string, birth time.Time) string {
 		return addr
 	}
 	for _, era := range e.from(birth) {
-		if before, ok := era.routes.undo(addr); ok {
+		if before, ok := era.routes.Undo(addr); ok {
 			return before
 		}
 	}
 	return addr
-}
-
-// undo takes the user off again whom Route has put before a local address; it is
-// false if these routes cannot have made the address.
-func (r *Routes) undo(addr string) (before string, ok bool) {
-	if ch, same := r.Route(addr); ch == local && same == addr {
-		return addr, true
-	}
-	for i := range len(addr) {
-		if addr[i] == '@' {
-			break
-		}
-		if addr[i] != '-' {
-			continue
-		}
-		if ch, again := r.Route(addr[i+1:]); ch == local && again == addr {
-			return addr[i+1:], true
-		}
-	}
-	return "", false
 }
 
 // reroute preprocesses what is left of a message again. Recipients who had it do
@@ -160,7 +134,7 @@ func (o *orders) newLists(n queue.Number) (old, next [channels][]byte, err error
 	for ch := range channels {
 		kind := channel(ch).kind()
 		err := o.eachToDo(kind, n, func(r queue.Recipient) {
-			to, addr := routes.Route(o.eras.original(kind, r.Address, birth))
+			to, addr := channelOf(routes, o.eras.original(kind, r.Address, birth))
 			old[ch] = append(old[ch], "T"+r.Address+"\x00"...)
 			next[to] = append(next[to], "T"+addr+"\x00"...)
 		})

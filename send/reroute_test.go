@@ -81,12 +81,12 @@ func FuzzUndo(f *testing.F) {
 		f.Add(addr)
 	}
 	f.Fuzz(func(t *testing.T, addr string) {
-		ch, routed := routes.Route(addr)
+		ch, routed := channelOf(routes, addr)
 		if ch != local {
 			return
 		}
-		before, ok := routes.undo(routed)
-		if ch, again := routes.Route(before); !ok || ch != local || again != routed {
+		before, ok := routes.Undo(routed)
+		if ch, again := channelOf(routes, before); !ok || ch != local || again != routed {
 			t.Errorf("%q goes to %q, which was %q, %v", addr, routed, before, ok)
 		}
 	})

@@ -1,4 +1,4 @@
-package send
+package routes
 
 import (
 	"reflect"
@@ -42,9 +42,9 @@ func FuzzTrace(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, recipient string) {
 		trace := traced.Trace(recipient)
-		to, addr := traced.Route(recipient)
-		if trace.Local != (to == local) || trace.Address != addr {
-			t.Errorf("route of %q is %v %q, but the trace is %+v", recipient, to, addr, trace)
+		here, addr := traced.Route(recipient)
+		if trace.Local != here || trace.Address != addr {
+			t.Errorf("route of %q is %v %q, but the trace is %+v", recipient, here, addr, trace)
 		}
 	})
 }
