@@ -290,6 +290,14 @@ func installed(t *testing.T, program string) string {
 // is installed, and skips the test if it is neither.
 func unpacked(t *testing.T, pkg, program string) string {
 	t.Helper()
+	root := peerFolder(pkg, program)
+	if root == "" {
+		t.Skipf("%s is neither unpacked nor installed", pkg)
+	}
+	return root
+}
+
+func peerFolder(pkg, program string) string {
 	cache := os.Getenv("GOQMAIL_PEERS")
 	if cache == "" {
 		cache = "/var/cache/goqmail-peers"
@@ -299,7 +307,6 @@ func unpacked(t *testing.T, pkg, program string) string {
 			return root
 		}
 	}
-	t.Skipf("%s is neither unpacked below %s nor installed", pkg, cache)
 	return ""
 }
 
