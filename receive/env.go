@@ -29,6 +29,13 @@ func (e Env) Lookup(name string) (value string, ok bool) {
 	return value, ok
 }
 
+// IsSet reports whether a variable that turns something on has another value than
+// nothing or 0.
+func (e Env) IsSet(name string) bool {
+	value := e[name]
+	return value != "" && value != "0"
+}
+
 // List is the environment as a program gets it, by name.
 func (e Env) List() []string {
 	list := make([]string, 0, len(e))

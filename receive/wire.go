@@ -35,14 +35,22 @@ type Wire struct {
 	out  *bufio.Writer
 
 	// Timeout is how long each piece of input is waited for, and room for each
-	// piece of output.
+	// piece of output. It is also what a command may take from its first byte to its
+	// last, and what a message may be late if it comes at minRate; see Begin.
 	Timeout time.Duration
 	// End is when the session has to be over, whatever comes; zero for never.
 	End time.Time
 	// Single has input read byte by byte, so that what follows a command is left
 	// to whoever reads from the descriptor next.
 	Single bool
+
+	began time.Time // with what is read now; zero for no matter
+	got   int64     // of it
 }
+
+// minRate is how many bytes of input must come in a second, in the long run: one who
+// sends a byte now and then keeps nobody busy.
+const minRate = 500
 
 // NewWire returns a wire with a timeout.
 func NewWire(conn net.Conn, timeout time.Duration) *Wire {
@@ -76,8 +84,10 @@ func (r reading) Read(p []byte) (int, error) {
 	if r.w.Single {
 		p = p[:1]
 	}
-	r.w.conn.SetReadDeadline(r.w.deadline())
-	return r.w.conn.Read(p)
+	r.w.conn.SetReadDeadline(r.w.readDeadline())
+	n, err := r.w.conn.Read(p)
+	r.w.got += int64(n)
+	return n, err
 }
 
 type writing struct{ w *Wire }
@@ -96,6 +106,22 @@ func (w *Wire) deadline() time.Time {
 	}
 	return t
 }
+
+// readDeadline is that of the next read, which must not be too slow either.
+func (w *Wire) readDeadline() time.Time {
+	t := w.deadline()
+	if w.began.IsZero() {
+		return t
+	}
+	slow := w.began.Add(w.Timeout + time.Duration(w.got/minRate)*time.Second)
+	if slow.Before(t) {
+		return slow
+	}
+	return t
+}
+
+// Begin notes that a command or message begins, which has its time.
+func (w *Wire) Begin() { w.began, w.got = time.Now(), 0 }
 
 // Flush sends what was written.
 func (w *Wire) Flush() error { return w.out.Flush() }
@@ -118,6 +144,7 @@ func (w *Wire) ReadSlice(delim byte) ([]byte, error) { return w.in.ReadSlice(del
 // Line reads a line, without its LF or CRLF. Compat: a NUL ends it too, and the
 // rest is dropped. A last line without LF is none.
 func (w *Wire) Line() (string, error) {
+	w.Begin()
 	var line []byte
 	for seen := 0; ; {
 		piece, err := w.in.ReadSlice('\n')

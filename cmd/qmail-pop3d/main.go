@@ -10,18 +10,25 @@ import (
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fdconn"
+	"goqmail/receive"
 	"goqmail/receive/pop3"
 )
 
 func main() { exitcode.Main(run) }
 
 func run() int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	if os.Getuid() == 0 {
 		os.Stderr.WriteString("qmail-pop3d invoked as uid 0, terminating\n")
 		return exitRoot
 	}
-	server := &pop3.Mailbox{Now: time.Now}
+	env := receive.Environ(os.Environ())
+	server := &pop3.Mailbox{
+		Now:  time.Now,
+		Capa: env.IsSet(pop3.CapaVariable),
+		Log:  &receive.Log{Name: "qmail-pop3d", Out: os.Stderr, Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
+		Who:  pop3.Client(env),
+	}
 	if len(os.Args) > 1 {
 		server.Maildir = os.Args[1]
 	}

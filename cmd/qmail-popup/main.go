@@ -5,12 +5,16 @@ package main
 import (
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"goqmail/internal/child"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fdconn"
+	"goqmail/internal/home"
+	"goqmail/receive"
+	"goqmail/receive/certs"
 	"goqmail/receive/pop3"
 )
 
@@ -18,18 +22,30 @@ func main() { exitcode.Main(run) }
 
 // run always returns exitEnded. Compat: the caller learns nothing.
 func run() int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	if len(os.Args) < 3 {
 		pop3.Usage(os.Stdout)
 		return exitEnded
 	}
+	env := receive.Environ(os.Environ())
 	server := &pop3.Popup{
-		Host: os.Args[1],
-		PID:  os.Getpid(),
-		Now:  time.Now,
-		Start: func(up *os.File) (*os.Process, error) {
-			return child.Start(os.Args[2:], os.Environ(), []*os.File{os.Stdin, os.Stdout, os.Stderr, up})
+		Host:     os.Args[1],
+		PID:      os.Getpid(),
+		Now:      time.Now,
+		Implicit: env.IsSet("POP3S"),
+		MustTLS:  env.IsSet("FORCETLS"),
+		Peer:     receive.PeerOf(env),
+		Log:      &receive.Log{Name: "qmail-popup", Out: os.Stderr, Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
+		Start: func(conn, up *os.File, more []string) (*os.Process, error) {
+			in, out := os.Stdin, os.Stdout
+			if conn != nil {
+				in, out = conn, conn
+			}
+			return child.Start(os.Args[2:], append(os.Environ(), more...), []*os.File{in, out, os.Stderr, up})
 		},
+	}
+	if !env.IsSet("DISABLETLS") {
+		server.Certs = certs.Folder(filepath.Join(home.Dir(), "control"))
 	}
 	_ = server.Serve(fdconn.New(0, 1)) // the client was told
 	return exitEnded

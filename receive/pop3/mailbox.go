@@ -3,6 +3,7 @@ package pop3
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -10,12 +11,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"goqmail/receive"
 )
 
 // Mailbox is the half of the server that serves a user's maildir.
 type Mailbox struct {
 	Maildir string // "" if none was given
 	Now     func() time.Time
+	Capa    bool         // CAPA is answered
+	Log     *receive.Log // may be nil
+	Who     string       // the client, for the log
 }
 
 // Serve serves a client. Messages are deleted, and new ones moved to cur, if the
@@ -25,10 +31,18 @@ func (b *Mailbox) Serve(conn net.Conn) error {
 	err := s.open(b.Now())
 	if err == nil {
 		s.say(replyOK)
-		err = s.serve([]command{
+		b.Log.Event("login ", b.Who, " messages ", strconv.Itoa(len(s.messages)))
+		commands := []command{
 			{"quit", s.quit}, {"stat", s.stat}, {"list", s.list}, {"uidl", s.uidl}, {"dele", s.dele},
 			{"retr", s.retr}, {"rset", s.rset}, {"last", s.lastCommand}, {"top", s.retr}, {"noop", s.ok},
-		}, replyUnimplemented)
+		}
+		if b.Capa {
+			commands = append(commands, command{"capa", s.capa})
+		}
+		err = s.serve(commands, replyUnimplemented)
+		b.Log.Event("end ", b.Who, " retrieved ", strconv.Itoa(s.retrieved), " deleted ", strconv.Itoa(s.removed))
+	} else {
+		b.Log.Event("refused ", b.Who, " reply ", receive.Word(err.Error()))
 	}
 	if err == errQuit {
 		err = nil
@@ -42,12 +56,20 @@ type session struct {
 	dir      string
 	messages []message
 	last     int // highest number that was deleted
+
+	retrieved, removed int // messages
+}
+
+// capa is the CAPA command, RFC 2449.
+func (s *session) capa(string) error {
+	s.listCapabilities(false, false)
+	return nil
 }
 
 func (s *session) open(now time.Time) error {
 	if info, err := os.Stat(s.dir); s.dir == "" || err != nil || !info.IsDir() {
 		s.say(replyNoMaildir)
-		return errEnded
+		return fmt.Errorf("no maildir: %w", errEnded)
 	}
 	clean(s.dir, now)
 	var err error
@@ -156,6 +178,7 @@ func (s *session) retr(argument string) error {
 		return nil
 	}
 	defer f.Close()
+	s.retrieved++
 	s.say(replyOK)
 	rest := strings.TrimLeft(argument[len(leadingDigits(argument)):], " ")
 	lines := -1
@@ -218,7 +241,9 @@ func (s *session) quit(string) error {
 		case m.deleted:
 			if os.Remove(s.path(m)) != nil {
 				s.say(replyUnlink) // Compat: and yet +OK in the end
+				continue
 			}
+			s.removed++
 		case isNew:
 			os.Rename(s.path(m), filepath.Join(s.dir, "cur", base+":2,"))
 		}

@@ -122,9 +122,9 @@ func TestNoMaildir(t *testing.T) {
 }
 
 // checker starts a shell line as the checker.
-func checker(line string) func(*os.File) (*os.Process, error) {
-	return func(up *os.File) (*os.Process, error) {
-		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Files: []*os.File{nil, nil, nil, up}})
+func checker(line string) func(conn, up *os.File, env []string) (*os.Process, error) {
+	return func(conn, up *os.File, env []string) (*os.Process, error) {
+		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Env: append(os.Environ(), env...), Files: []*os.File{conn, conn, nil, up}})
 	}
 }
 
@@ -155,7 +155,7 @@ func TestPopup(t *testing.T) {
 
 // TestPopupLeavesTheRest checks that what comes after the password is not read.
 func TestPopupLeavesTheRest(t *testing.T) {
-	p := &Popup{Now: receivetest.Now, Start: func(*os.File) (*os.Process, error) { return nil, syscall.ENOENT }}
+	p := &Popup{Now: receivetest.Now, Start: func(_, _ *os.File, _ []string) (*os.Process, error) { return nil, syscall.ENOENT }}
 	in := strings.NewReader("APOP a b\r\nSTAT\r\n")
 	conn := receivetest.Says("")
 	conn.In = in

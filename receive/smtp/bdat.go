@@ -15,6 +15,7 @@ const maxChunk = 1 << 40
 // bdat is the BDAT command and the chunk after it, RFC 3030. The chunk is read
 // whatever becomes of it: the client has sent it.
 func (s *session) bdat(argument string) error {
+	s.wire.Begin()
 	size, last, ok := parseChunk(argument)
 	if !ok { // what follows would be taken for commands
 		return s.end(replyBadSize, ErrEnded)

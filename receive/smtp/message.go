@@ -68,6 +68,7 @@ func (s *session) data(string) error {
 	}
 	s.mail.arrival = a
 	s.say(replyGo)
+	s.wire.Begin()
 	if err := a.in.read(s.wire); err != nil {
 		s.forget()
 		return s.lost(err)

@@ -27,10 +27,7 @@ const (
 	envUCSPIOut = "SSLWRITEFD"
 )
 
-func (s *session) isSet(name string) bool {
-	value := s.env[name]
-	return value != "" && value != "0"
-}
+func (s *session) isSet(name string) bool { return s.env.IsSet(name) }
 
 // mayStartTLS reports whether STARTTLS is offered. A user who was let in without it
 // would have to be forgotten.
