@@ -17,6 +17,7 @@ type session struct {
 	isQMTP     bool       // and not SMTP
 	extensions extensions // of ESMTP, if the host knows it
 	critical   bool       // the host may have the message, but did not say so
+	utf8       bool       // the message goes by SMTPUTF8
 	dead       bool       // nothing more can be said
 	lost       error      // what ended the connection
 	tls        tlsState

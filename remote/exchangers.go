@@ -58,6 +58,7 @@ func (c *Client) findTargets(ctx context.Context, s *Settings, sender, host stri
 	if route.Relay != "" {
 		return c.relay(ctx, route, qmtp)
 	}
+	host, _ = asciiHost(host)
 	found, err := c.exchangers(ctx, host)
 	if err != nil {
 		return nil, err
@@ -81,7 +82,8 @@ func (c *Client) findTargets(ctx context.Context, s *Settings, sender, host stri
 // relay returns the targets of a route. They may be this host itself: that is
 // how mail is handed to a filter that listens here.
 func (c *Client) relay(ctx context.Context, route Route, qmtp bool) ([]target, error) {
-	addrs, err := c.lookup(ctx, route.Relay)
+	name, _ := asciiHost(route.Relay)
+	addrs, err := c.lookup(ctx, name)
 	if err != nil || len(addrs) == 0 {
 		// That a relay's name does not exist is a mistake in smtproutes, or in the
 		// DNS, and no reason to bounce the mail of others. (The original does.)
@@ -89,7 +91,7 @@ func (c *Client) relay(ctx context.Context, route Route, qmtp bool) ([]target, e
 	}
 	var all []target
 	for _, addr := range addrs[:min(len(addrs), mostAddresses)] {
-		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: route.Relay, route: route, qmtp: qmtp})
+		all = append(all, target{addr: netip.AddrPortFrom(addr, route.Port), name: name, route: route, qmtp: qmtp})
 	}
 	return all, nil
 }

@@ -1,10 +1,9 @@
 package remote
 
 import (
+	"slices"
 	"strconv"
 	"strings"
-
-	"goqmail/internal/address"
 )
 
 // greeting waits for the greeting. If ok is false the host is of no use; another
@@ -103,13 +102,18 @@ const pipelined = 4 << 10
 // envelope tells the sender and the recipients and reports on each recipient. It
 // returns how many were accepted, or a verdict on the message.
 func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict) {
-	mail := "MAIL FROM:<" + mailbox(m.Sender) + ">" + s.parameters(m)
+	if v := s.chooseUTF8(m); v != nil {
+		return 0, v
+	}
+	mail := "MAIL FROM:<" + mailbox(m.Sender, s.utf8) + ">" + s.parameters(m)
 	for next := -1; next < len(m.Recipients); { // -1 is the sender
 		end := s.sendSome(mail, m.Recipients, next)
 		for ; next < end; next++ {
-			if next >= 0 && !sendable(m.Recipients[next]) {
-				reports.put(verdict{'h', errRecipient.Text + "\n"})
-				continue
+			if next >= 0 {
+				if v := s.unsendable(m.Recipients[next]); v != nil {
+					reports.put(*v)
+					continue
+				}
 			}
 			r, err := s.reply()
 			if err != nil {
@@ -134,10 +138,10 @@ func (s *session) sendSome(mail string, recipients []string, next int) (end int)
 	for end = next; end < len(recipients); end++ {
 		line := mail
 		if end >= 0 {
-			if !sendable(recipients[end]) {
+			if s.unsendable(recipients[end]) != nil {
 				continue
 			}
-			line = "RCPT TO:<" + mailbox(recipients[end]) + ">"
+			line = "RCPT TO:<" + mailbox(recipients[end], s.utf8) + ">"
 		}
 		ahead += len(line)
 		if ahead > len(line) && (ahead > pipelined || !s.extensions.has("PIPELINING")) {
@@ -146,6 +150,30 @@ func (s *session) sendSome(mail string, recipients []string, next int) (end int)
 		s.write(line)
 	}
 	return end
+}
+
+// chooseUTF8 decides about SMTPUTF8, RFC 6531. It returns the verdict on a message
+// that would need it.
+func (s *session) chooseUTF8(m *Mail) *verdict {
+	needed := needsUTF8(m.Sender) || headerNeedsUTF8(headerOf(m.Message))
+	offered := s.extensions.has("SMTPUTF8")
+	if needed && !offered {
+		v := verdict{'D', "Connected to " + s.peer + " but server does not support unicode in email addresses. (#5.6.7)\n"}.with(s.tls.note)
+		return &v
+	}
+	s.utf8 = needed || offered && slices.ContainsFunc(m.Recipients, needsUTF8)
+	return nil
+}
+
+// unsendable returns the report on a recipient that is not told the host.
+func (s *session) unsendable(recipient string) *verdict {
+	switch {
+	case !sendable(recipient):
+		return &verdict{'h', errRecipient.Text + "\n"}
+	case !s.utf8 && needsUTF8(recipient):
+		return &verdict{'h', s.peer + " does not support unicode in email addresses. (#5.6.7)\n"}
+	}
+	return nil
 }
 
 // recipient reports on a recipient and returns 1 if it was accepted.
@@ -167,15 +195,18 @@ func letter(hard, soft byte, code int) byte {
 	return soft
 }
 
-// parameters are those of MAIL, for what the host offers: SIZE (RFC 1870), and
-// BODY (RFC 6152) for a message that needs it. A host that does not offer
+// parameters are those of MAIL, for what the host offers: SIZE (RFC 1870), BODY
+// (RFC 6152) for a message that needs it, and SMTPUTF8. A host that does not offer
 // 8BITMIME gets an 8-bit message all the same, as from every qmail.
 func (s *session) parameters(m *Mail) string {
+	text := ""
+	if s.utf8 {
+		text = " SMTPUTF8"
+	}
 	if !s.extensions.has("SIZE") && !s.extensions.has("8BITMIME") {
-		return ""
+		return text
 	}
 	size, eightBit, known := survey(m.Message)
-	text := ""
 	if known && s.extensions.has("SIZE") {
 		text += " SIZE=" + strconv.FormatInt(size, 10)
 	}
@@ -183,15 +214,6 @@ func (s *session) parameters(m *Mail) string {
 		text += " BODY=8BITMIME"
 	}
 	return text
-}
-
-// mailbox writes an envelope address for SMTP. Compat: the host is sent as it
-// is, and so is an address without one.
-func mailbox(addr string) string {
-	if !strings.Contains(addr, "@") {
-		return addr
-	}
-	return address.Quote(addr)
 }
 
 // sendable reports whether an address fits into one line of SMTP. No quoting

@@ -109,6 +109,13 @@ func (s *Settings) route(sender, host string) (r Route, qmtp bool, err error) {
 	if r, ok, err := s.Senders.Sender(sender); ok || err != nil {
 		return r, false, err
 	}
+	if name, ok := asciiHost(host); ok && name != host {
+		// The keys may have the one spelling or the other.
+		_, fit := s.Routes.lookup(host, ".")
+		if _, f := s.QMTPRoutes.lookup(host, "."); max(f, fit) <= 0 {
+			host = name
+		}
+	}
 	text, fit := s.Routes.lookup(host, ".")
 	if t, f := s.QMTPRoutes.lookup(host, "."); f >= 0 && f >= fit {
 		text, qmtp = t, true
