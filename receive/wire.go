@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 )
@@ -118,6 +119,18 @@ func (w *Wire) readDeadline() time.Time {
 		return slow
 	}
 	return t
+}
+
+// Early reports whether the other side speaks within a time in which it has to wait.
+// What it says is kept.
+func (w *Wire) Early(wait time.Duration) (bool, error) {
+	defer func(timeout time.Duration) { w.Timeout = timeout }(w.Timeout)
+	w.Timeout = wait
+	_, err := w.in.Peek(1)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Begin notes that a command or message begins, which has its time.

@@ -50,6 +50,7 @@ const (
 	replyNoGateway    = "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)"
 	replyNotASCII     = "553 sorry, an address like that needs SMTPUTF8 (#5.6.7)"
 	replyNotUTF8      = "553 sorry, that address is not in UTF-8 (#5.6.7)"
+	replyEarly        = "554 SMTP protocol violation"
 	replyStray        = "554 sorry, that message has a bare CR or LF; lines end with CR LF (#5.6.0)"
 	replyHops         = "554 too many hops, this message is looping (#5.4.6)"
 	replySyntax       = "555 syntax error (#5.5.4)"

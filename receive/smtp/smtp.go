@@ -131,6 +131,10 @@ func (s *session) open() error {
 			return err
 		}
 	}
+	if err := s.await(); err != nil {
+		set.Hosts.Close()
+		return err
+	}
 	if err := s.greet(); err != nil {
 		set.Hosts.Close()
 		return err
