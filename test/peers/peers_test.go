@@ -168,7 +168,7 @@ func (h *host) smtpd(env []string, checker ...string) (*running, string) {
 	cmd := h.command("qmail-smtpd", append([]string{"-listen", "127.0.0.1:0"}, checker...)...)
 	cmd.Env = append(cmd.Env, env...)
 	r := h.start(cmd)
-	return r, r.after("listening on ")
+	return r, strings.Fields(r.after("listening on "))[0] // what it serves there follows
 }
 
 // running is a program and what it has written so far.
