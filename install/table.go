@@ -86,7 +86,7 @@ var names = []string{
 	"qmail-check", "qmail-clean", "qmail-explain", "qmail-getpw", "qmail-inject", "qmail-install",
 	"qmail-lmtp", "qmail-local", "qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-pop3d",
 	"qmail-popup", "qmail-pw2u", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd", "qmail-qread",
-	"qmail-qstat", "qmail-queue", "qmail-queuectl", "qmail-remote", "qmail-rspawn", "qmail-send",
+	"qmail-qstat", "qmail-queue", "qmail-queuectl", "qmail-rcptcheck", "qmail-remote", "qmail-rspawn", "qmail-send",
 	"qmail-showctl", "qmail-smtpd", "qmail-smtppasswd", "qmail-start", "qmail-tcpok", "qmail-tcpto", "qmail-try",
 	"qmailctl",
 	"qreceipt", "sendmail", "smtp-sink", "splogger", "tcp-env",

@@ -26,13 +26,19 @@ const usage = "qmail-smtpd: usage: qmail-smtpd [ -listen | -smtps | -submission 
 
 func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
-	dir, env := home.Dir(), receive.Environ(os.Environ())
+	env := receive.Environ(os.Environ())
+	dir, err := filepath.Abs(home.Dir())
+	if err != nil {
+		os.Stderr.WriteString("qmail-smtpd: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
+	}
 	server := &smtp.Server{
 		Control:   filepath.Join(dir, "control"),
 		Queue:     receive.QueueIn(dir),
 		Own:       receive.InterfaceAddrs,
 		Now:       time.Now,
-		Run:       child.Start,
+		Run:       child.In(dir).Start,
+		Rcptcheck: filepath.Join(dir, "bin/qmail-rcptcheck"),
 		AuthDelay: time.Second,
 		Log:       &smtp.Log{Name: "qmail-smtpd", Out: os.Stderr},
 	}

@@ -21,9 +21,18 @@ import (
 // Start starts a program with its arguments, of which the first is its name.
 // Files are its descriptors from 0 up.
 func Start(argv, env []string, files []*os.File) (*os.Process, error) {
+	return In("").Start(argv, env, files)
+}
+
+// In is the folder that programs are started in; empty: that of this process. Names
+// of programs with a slash are from there on.
+type In string
+
+// Start is [Start] in a folder.
+func (in In) Start(argv, env []string, files []*os.File) (*os.Process, error) {
 	var p *os.Process
 	err := search(argv, env, func(file string, argv []string) (err error) {
-		p, err = os.StartProcess(file, argv, &os.ProcAttr{Env: env, Files: files})
+		p, err = os.StartProcess(file, argv, &os.ProcAttr{Dir: string(in), Env: env, Files: files})
 		return err
 	})
 	if err != nil {

@@ -99,6 +99,23 @@ func TestUsualPath(t *testing.T) {
 	}
 }
 
+func TestIn(t *testing.T) {
+	dir := t.TempDir()
+	syscall.ForkLock.RLock() // or a process forked now keeps the file open for writing
+	err := os.WriteFile(filepath.Join(dir, "program"), []byte("#!/bin/sh\ntest -f program\n"), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := In(dir).Start([]string{"./program"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, err := Wait(p); code != 0 || err != nil {
+		t.Errorf("%d, %v", code, err)
+	}
+}
+
 func TestNotStarted(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
