@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -74,5 +76,58 @@ func TestShellcheck(t *testing.T) {
 	out, err := exec.Command("shellcheck", scripts(t)...).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// limits are how exposed a unit may be, by the measure of systemd-analyze security,
+// ten times. Those with set-uid programs below them can have few filters.
+var limits = map[string]string{
+	"goqmail.service": "54", "goqmail-smtpd.service": "60", "goqmail-submission.service": "60", "goqmail-smtps.service": "60",
+	"goqmail-qmtpd@.service": "59", "goqmail-qmqpd@.service": "59", "goqmail-pop3d@.service": "40", "goqmail-check.service": "32",
+}
+
+// TestUnits has systemd look for mistakes in the units, and measure them.
+func TestUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("systemd-analyze is not installed (Debian: systemd)")
+	}
+	dir := t.TempDir()
+	var names []string
+	for _, name := range glob(t, "systemd/goqmail*") {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The programs have to be there.
+		data = bytes.ReplaceAll(data, []byte("/var/qmail/bin/"), []byte(dir+"/"))
+		for _, program := range regexp.MustCompile(regexp.QuoteMeta(dir)+`/([a-z0-9-]+)`).FindAllSubmatch(data, -1) {
+			write(t, filepath.Join(dir, string(program[1])), nil, 0o755)
+		}
+		names = append(names, filepath.Join(dir, filepath.Base(name)))
+		write(t, names[len(names)-1], data, 0o644)
+	}
+	out, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, names...)...).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "goqmail") {
+		t.Errorf("systemd-analyze verify: %v: %s", err, out)
+	}
+	for _, name := range names {
+		limit, ok := limits[filepath.Base(name)]
+		if !strings.HasSuffix(name, ".service") {
+			continue
+		}
+		if !ok {
+			t.Errorf("%s: limits does not say how exposed it may be", filepath.Base(name))
+		}
+		out, err := exec.Command("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold="+limit, name).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", filepath.Base(name), err, out[max(0, len(out)-200):])
+		}
+	}
+}
+
+func write(t *testing.T, name string, data []byte, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(name, data, mode); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -183,11 +183,14 @@ func (t *Tool) stat(names []string) error {
 		if err != nil {
 			return err
 		}
+		meant := isSend(service) || len(names) > 0
+		if meant {
+			runs = runs && running
+		} else if _, ok := s.(systemd); ok && !running {
+			continue // not everything that is installed is wanted
+		}
 		if _, err := io.WriteString(t.Out, texts); err != nil {
 			return err
-		}
-		if base := filepath.Base(service); base == sendService || base+".service" == sendUnit || len(names) > 0 {
-			runs = runs && running
 		}
 	}
 	err = t.program("qmail-qstat")
@@ -195,6 +198,11 @@ func (t *Tool) stat(names []string) error {
 		return errors.Join(errDown, err)
 	}
 	return err
+}
+
+func isSend(service string) bool {
+	base := filepath.Base(service)
+	return base == sendService || base+".service" == sendUnit
 }
 
 // withLog is the state of a service, and that of its log if there is one apart.

@@ -142,7 +142,7 @@ func (s systemd) state(service string) (text string, running bool, err error) {
 		return "", false, err
 	}
 	if text == "" {
-		text = service + ": not loaded\n"
+		text = service + ": inactive\n"
 	}
 	for line := range strings.Lines(text) {
 		// unit, loaded, active, its state in detail, what it is
