@@ -34,7 +34,7 @@ func readReply(in *bufio.Reader) (reply, error) {
 		if err != nil {
 			return reply{}, err
 		}
-		code, more := parseHead(head)
+		code, more := parseHead(head[:min(n, len(head))])
 		if first {
 			r.code = code
 		}
@@ -49,22 +49,21 @@ func readReply(in *bufio.Reader) (reply, error) {
 
 // readLine reads a line into the text. It returns the line's first bytes, and
 // its length.
-func (r *reply) readLine(in *bufio.Reader) (head string, n int, err error) {
-	var start [4]byte
+func (r *reply) readLine(in *bufio.Reader) (head [4]byte, n int, err error) {
 	for {
 		piece, err := in.ReadSlice('\n')
-		if n < len(start) {
-			copy(start[n:], piece)
+		if n < len(head) {
+			copy(head[n:], piece)
 		}
 		n += len(piece)
 		r.keep(piece)
 		switch {
 		case err == nil:
-			return string(start[:min(n, len(start))]), n, nil
+			return head, n, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return "", n, err
+			return head, n, err
 		case n > mostReply:
-			return "", n, errLongReply
+			return head, n, errLongReply
 		}
 	}
 }
@@ -82,7 +81,7 @@ func (r *reply) keep(piece []byte) {
 // parseHead reads the first four bytes of a line: the code, and whether another
 // line follows. A line without a code is the last one, whatever comes after
 // (the original waits for more after a greeting such as SSH-2.0).
-func parseHead(head string) (code int, more bool) {
+func parseHead(head []byte) (code int, more bool) {
 	if len(head) < 3 {
 		return badCode, false
 	}
