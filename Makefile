@@ -30,6 +30,10 @@ install: ## as root: the system on this host (PREFIX=/usr/local MANDIR= DESTDIR=
 uninstall: ## as root: take away programs and links; mail, queue and settings stay
 	@bin/qmail-install -remove -man man $(installed)
 
+deb: all ## a Debian package, below run/deb
+	@command -v dpkg-deb >/dev/null || { echo 'missing: dpkg-deb (the package dpkg)' >&2; exit 1; }
+	@packaging/deb/build run/deb
+
 test: all ## build, then run every test; as root those too that need it
 	@status=0; \
 	$(MAKE) --no-print-directory unit || status=1; \
@@ -95,4 +99,4 @@ go:
 		echo "missing: Go $$(sed -n 's/^go //p' go.mod) or newer: the package golang-go, if need be" \
 			"from the backports of your release, or https://go.dev/dl" >&2; exit 1; }
 
-.PHONY: all install uninstall test unit conformance race fuzz cover lint reproducible clean help go
+.PHONY: all install uninstall deb test unit conformance race fuzz cover lint reproducible clean help go

@@ -3,16 +3,16 @@ package install
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // copied looks whether a file of the table is the same as one to be installed.
 func (s *System) copied(from string, e entry) ([]Problem, error) {
 	p := Problem{Level: Wrong, Name: s.show(e), Text: "is missing", Done: "installed", Fix: func() error { return s.replace(from, e) }}
-	same, err := sameContent(from, s.path(e.name))
+	same, err := s.same(from, s.path(e.name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !exists(s.path(e.name)):
 		if _, err := os.Stat(from); err != nil {
@@ -28,19 +28,31 @@ func (s *System) copied(from string, e entry) ([]Problem, error) {
 	return []Problem{p}, nil
 }
 
-func sameContent(a, b string) (bool, error) {
-	one, err := os.ReadFile(a)
+// content is what a file to be installed is to say. Scripts and units are written
+// for the usual home.
+func (s *System) content(from string) ([]byte, error) {
+	data, err := os.ReadFile(from)
+	if err == nil && s.Packaging != "" && strings.HasPrefix(from, s.Packaging+"/") {
+		data = bytes.ReplaceAll(data, []byte(usualHome), []byte(s.Home))
+	}
+	return data, err
+}
+
+const usualHome = "/var/qmail"
+
+func (s *System) same(from, to string) (bool, error) {
+	one, err := s.content(from)
 	if err != nil {
 		return false, err
 	}
-	st, err := os.Lstat(b)
+	st, err := os.Lstat(to)
 	if err != nil {
 		return false, err
 	}
 	if !st.Mode().IsRegular() {
 		return false, nil
 	}
-	two, err := os.ReadFile(b)
+	two, err := os.ReadFile(to)
 	return bytes.Equal(one, two), err
 }
 
@@ -53,7 +65,11 @@ func (s *System) replace(from string, e entry) error {
 	}
 	beside := e
 	beside.name = filepath.Join(filepath.Dir(e.name), "."+filepath.Base(e.name)+".new")
-	if err := copyNew(from, s.path(beside.name)); err != nil {
+	data, err := s.content(from)
+	if err == nil {
+		err = writeBeside(s.path(beside.name), data)
+	}
+	if err != nil {
 		return err
 	}
 	if err := errors.Join(s.give(beside), s.setMode(beside)); err != nil {
@@ -65,21 +81,16 @@ func (s *System) replace(from string, e entry) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-func copyNew(from, to string) error {
-	in, err := os.Open(from)
+func writeBeside(path string, data []byte) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func syncFolder(path string) error {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // files looks at what is installed beside programs: manual pages, and what packaging
@@ -105,7 +106,7 @@ func (s *System) Remove() error {
 			return err
 		}
 	}
-	for _, name := range []string{"bin", "boot", "doc", "man/man1", "man/man5", "man/man7", "man/man8", "man"} {
+	for _, name := range []string{"bin", "boot", "doc", "man"} {
 		os.Remove(s.path(name)) // unless something else is in it
 	}
 	for _, name := range []string{"queue", "control", "alias", "users"} {
@@ -122,8 +123,13 @@ func (s *System) remove(e entry) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		s.sayf("%s: removed", s.show(e))
+	if err != nil {
+		return err
 	}
-	return err
+	s.sayf("%s: removed", s.show(e))
+	folder := filepath.Dir(s.path(e.name))
+	for strings.HasPrefix(folder, s.path("")+"/") && os.Remove(folder) == nil { // those that are empty now
+		folder = filepath.Dir(folder)
+	}
+	return nil
 }

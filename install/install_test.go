@@ -97,6 +97,22 @@ func TestInstallBelow(t *testing.T) {
 	}
 }
 
+// Scripts are written for the usual home and installed for the one that it is.
+func TestOtherHome(t *testing.T) {
+	t.Parallel()
+	s, out := newSystem(t)
+	s.Home = "/srv/mail"
+	write(t, filepath.Join(s.Packaging, "run/runit/qmail-send/run"), "#!/bin/sh\nexec /var/qmail/boot/rc\n", 0o755)
+	s.try(t, out)
+	name := s.path("boot/runit/qmail-send/run")
+	if text, err := os.ReadFile(name); string(text) != "#!/bin/sh\nexec /srv/mail/boot/rc\n" || err != nil {
+		t.Errorf("the script is %q, %v", text, err)
+	}
+	if err := s.Remove(); err != nil || exists(s.path("boot")) || exists(s.path("bin")) || !exists(s.path("queue")) {
+		t.Errorf("after Remove, %v: %s", err, out)
+	}
+}
+
 // TestUpgrade checks that programs in use are replaced beside and never changed.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
