@@ -82,6 +82,8 @@ func TestTLS(t *testing.T) {
 		{"tlshosts", texts{pem: ca.pem}, &tlsHost{config: good, offer: "STARTTLS"}, verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
 		{"tlshosts before notlshosts", texts{pem: ca.pem, "notlshosts/mx.example.org": ""}, &tlsHost{config: wild, offer: "STARTTLS"},
 			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
+		{"tlshosts, the certificate itself", texts{pem: pemOf("CERTIFICATE", good.Certificates[0].Certificate[0])}, &tlsHost{config: good, offer: "STARTTLS"},
+			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
 		{"tlshosts, another CA", texts{pem: stranger.pem}, &tlsHost{config: good, offer: "STARTTLS"},
 			unable + "x509: certificate signed by unknown authority; connected to 192.0.2.1. (#4.7.5)\n|", hello + "STARTTLS\r\n", ""},
 		{"tlshosts, CAs of the host", texts{pem: "\n"}, &tlsHost{config: good, offer: "STARTTLS"},
