@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
+	"goqmail/internal/version"
 )
 
 func main() { exitcode.Main(run) }
@@ -22,6 +23,9 @@ func run() int {
 	flags := flag.NewFlagSet("qmail-check", flag.ContinueOnError)
 	repair := flags.Bool("repair", false, "repair owners, modes, folders and locks")
 	flags.BoolVar(&s.Mailer, "mailer", true, "this system is to be the host's sendmail")
+	if version.Answer(os.Args[1:], "qmail-check", version.Usage(flags, ""), os.Stdout) {
+		return exitcode.OK
+	}
 	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
 		return exitcode.Hard
 	}

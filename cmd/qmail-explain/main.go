@@ -21,6 +21,7 @@ import (
 	"goqmail/internal/getopt"
 	"goqmail/internal/home"
 	"goqmail/internal/spawn"
+	"goqmail/internal/version"
 	"goqmail/users"
 )
 
@@ -29,6 +30,9 @@ const usage = "qmail-explain: usage: qmail-explain [ -json ] [ -d defaultdeliver
 func main() { exitcode.Main(run) }
 
 func run() int {
+	if version.Answer(os.Args[1:], "qmail-explain", usage, os.Stdout) {
+		return exitcode.OK
+	}
 	s := explain.Sources{Sender: "sender@host", Home: func(name string) dotqmail.Folder { return folder{durable.NewDir(name)} }}
 	isJSON := func(arg string) bool { return arg == "-json" || arg == "--json" }
 	args := slices.Clone(os.Args[1:])

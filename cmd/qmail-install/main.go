@@ -14,6 +14,7 @@ import (
 	"goqmail/internal/home"
 	"goqmail/internal/hostname"
 	"goqmail/internal/ids"
+	"goqmail/internal/version"
 )
 
 func main() { exitcode.Main(run) }
@@ -31,6 +32,9 @@ func run() int {
 	flags.BoolVar(&s.Mailer, "mailer", true, "be the host's sendmail")
 	built := flags.String("home", home.Built, "`home` that the programs must have been built for")
 	remove := flags.Bool("remove", false, "take away programs and links; mail, queue and settings stay")
+	if version.Answer(os.Args[1:], "qmail-install", version.Usage(flags, ""), os.Stdout) {
+		return exitcode.OK
+	}
 	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
 		return exitcode.Hard
 	}

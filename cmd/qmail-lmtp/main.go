@@ -14,6 +14,7 @@ import (
 	"goqmail/internal/fault"
 	"goqmail/internal/lmtp"
 	"goqmail/internal/syserr"
+	"goqmail/internal/version"
 )
 
 const usage = "qmail-lmtp: usage: qmail-lmtp socket-or-host:port [ recipient ]\n"
@@ -31,6 +32,9 @@ func run() int {
 	// Once the message is delivered, a log that went away must not have it sent again.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	args := os.Args[1:]
+	if version.Answer(args, "qmail-lmtp", usage, os.Stdout) {
+		return exitcode.OK
+	}
 	if len(args) != 1 && len(args) != 2 {
 		io.WriteString(os.Stdout, usage)
 		return exitcode.Hard

@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
+	"goqmail/internal/version"
 	"goqmail/queuectl"
 )
 
@@ -35,6 +36,9 @@ func become(uid, gid int) error {
 }
 
 func run() int {
+	if version.Answer(os.Args[1:], "qmail-queuectl", queuectl.Usage, os.Stdout) {
+		return exitcode.OK
+	}
 	out := bufio.NewWriter(os.Stdout)
 	tool := queuectl.Tool{Home: home.Dir(), Accounts: ids.System, Out: out, Errors: os.Stderr, Now: time.Now, Sleep: time.Sleep, Become: become}
 	code := tool.Run(os.Args[1:])

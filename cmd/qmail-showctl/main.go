@@ -13,6 +13,7 @@ import (
 	"goqmail/internal/getopt"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
+	"goqmail/internal/version"
 	"goqmail/queue"
 )
 
@@ -21,6 +22,9 @@ func main() { exitcode.Main(run) }
 const usage = "usage: qmail-showctl [-a]\n"
 
 func run() int {
+	if version.Answer(os.Args[1:], "qmail-showctl", usage, os.Stdout) {
+		return exitcode.OK
+	}
 	options := getopt.New(os.Args[1:], "a")
 	all := false
 	for letter := options.Next(); letter != 0; letter = options.Next() {

@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/getopt"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
+	"goqmail/internal/version"
 	"goqmail/receive/smtpusers"
 )
 
@@ -19,6 +20,9 @@ func main() { exitcode.Main(run) }
 const usage = "qmail-smtppasswd: usage: qmail-smtppasswd [ -dp ] user\n"
 
 func run() int {
+	if version.Answer(os.Args[1:], "qmail-smtppasswd", usage, os.Stdout) {
+		return exitcode.OK
+	}
 	var remove, asIs bool
 	options := getopt.New(os.Args[1:], "dp")
 	for o := options.Next(); o != 0; o = options.Next() {

@@ -16,6 +16,7 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/privatehome"
 	"goqmail/internal/smtpsink"
+	"goqmail/internal/version"
 	"goqmail/queue"
 )
 
@@ -26,6 +27,9 @@ func run() int {
 	dir := flags.String("home", "run/home", "`folder` of the private home; made if it is not there")
 	bin := flags.String("bin", besideMe(), "`folder` of the programs")
 	port := flags.String("port", "2525", "`port` of the remote host that is played")
+	if version.Answer(os.Args[1:], "qmail-try", version.Usage(flags, ""), os.Stdout) {
+		return exitcode.OK
+	}
 	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
 		return exitcode.Hard
 	}

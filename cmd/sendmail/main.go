@@ -16,11 +16,15 @@ import (
 	"goqmail/internal/hostname"
 	"goqmail/internal/ids"
 	"goqmail/internal/qq"
+	"goqmail/internal/version"
 )
 
 func main() { exitcode.Main(run) }
 
 func run() int {
+	if version.Answer(os.Args[1:], "sendmail", sendmail.Usage, os.Stdout) {
+		return exitcode.OK
+	}
 	c, err := sendmail.Parse(os.Args)
 	switch c.Mode {
 	case sendmail.List:

@@ -14,6 +14,7 @@ import (
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/smtpsink"
+	"goqmail/internal/version"
 )
 
 func main() { exitcode.Main(run) }
@@ -34,6 +35,9 @@ func run() int {
 	flags.DurationVar(&o.delay, "delay", 0, "`time` to wait before every reply")
 	flags.Int64Var(&o.size, "size", 64<<20, "greatest size of a message in `bytes`")
 	flags.Var(&o.refuse, "refuse", "`address=code` to answer to a recipient (again for more)")
+	if version.Answer(os.Args[1:], "smtp-sink", version.Usage(flags, ""), os.Stdout) {
+		return exitcode.OK
+	}
 	if flags.Parse(os.Args[1:]) != nil {
 		return exitcode.Hard
 	}

@@ -1,6 +1,7 @@
 package version
 
 import (
+	"flag"
 	"strings"
 	"testing"
 )
@@ -21,5 +22,16 @@ func TestAnswer(t *testing.T) {
 		if ok := Answer(tt.args, "prog", "usage: prog\n", &out); ok != (tt.want != "") || out.String() != tt.want {
 			t.Errorf("Answer(%q) = %v, prints %q, want %q", tt.args, ok, out.String(), tt.want)
 		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	flags := flag.NewFlagSet("prog", flag.ContinueOnError)
+	flags.Bool("x", false, "do `it`")
+	if got, want := Usage(flags, ""), "usage: prog [flag...]\n  -x it\n    \tdo it\n"; got != want {
+		t.Errorf("Usage = %q, want %q", got, want)
+	}
+	if got := Usage(flags, "file"); !strings.HasPrefix(got, "usage: prog [flag...] file\n") {
+		t.Errorf("Usage = %q", got)
 	}
 }
