@@ -27,9 +27,12 @@ func (p Problem) String() string { return p.File + ": " + p.Text }
 // More says what the files and folders below control are that are not settings of
 // the kinds in [control.Files].
 var More = map[string]string{
+	"clientcert.pem":    "certificate and key of qmail-remote",
 	"morercpthosts.cdb": "morercpthosts, compiled by qmail-newmrh",
+	"notlshosts":        "hosts that qmail-remote uses no TLS with",
 	"servercert.pem":    "certificate and key of qmail-smtpd",
 	"servercerts":       "certificates and keys of qmail-smtpd by host",
+	"tlshosts":          "hosts that qmail-remote uses TLS with, and what vouches for them",
 }
 
 // linter collects problems of the files in a folder.
@@ -152,13 +155,18 @@ func (l *linter) list(f control.File, text string) {
 	l.lists[f.Name] = lines
 	seen := map[string]bool{}
 	for _, line := range control.ParseList(text) {
+		key := strings.ToLower(line)
+		var open bool
+		if line, open = control.Shown(f.Name, line); !open {
+			l.secret(f.Name)
+		}
 		if line[0] == ' ' || line[0] == '\t' {
 			l.say(f.Name, "%q begins with a blank, which counts", line)
 		}
-		if seen[strings.ToLower(line)] {
+		if seen[key] {
 			l.say(f.Name, "%q is there twice", line)
 		}
-		seen[strings.ToLower(line)] = true
+		seen[key] = true
 	}
 }
 
@@ -242,6 +250,15 @@ func (l *linter) compiled() {
 		l.say("morercpthosts", "is missing, and morercpthosts.cdb is in effect")
 	case err1 == nil && text.ModTime().After(table.ModTime()):
 		l.say("morercpthosts", "is newer than what is in effect: run qmail-newmrh")
+	}
+}
+
+// secret looks at who can read a file with a password in it.
+func (l *linter) secret(name string) {
+	st, err := os.Stat(filepath.Join(l.folder, name))
+	p := Problem{name, "has a password in it and can be read by everybody"}
+	if err == nil && st.Mode().Perm()&0o004 != 0 && !slices.Contains(l.found, p) {
+		l.found = append(l.found, p)
 	}
 }
 

@@ -57,6 +57,9 @@ func TestProblems(t *testing.T) {
 		{"virtual and not taken", map[string]string{"virtualdomains": "v.example:joe\n.w.example:joe\n:joe\nu@x.example:joe\n"},
 			[]string{"virtualdomains: v.example is not in rcpthosts: other hosts cannot send mail to it"}},
 		{"no colon", map[string]string{"virtualdomains": "v.example\n"}, []string{`virtualdomains: "v.example" has no colon: it means nothing`}},
+		{"passwords for all to read", map[string]string{"smtproutes": "a.example:b.example|u|secret\na.example:b.example|u|secret\n"},
+			[]string{"smtproutes: has a password in it and can be read by everybody", `smtproutes: "a.example:b.example|u|..." is there twice`}},
+		{"routes without passwords", map[string]string{"smtproutes": "a.example:b.example\n"}, nil},
 		{"not compiled", map[string]string{"morercpthosts": "v.example\n"}, []string{"morercpthosts: is not in effect: run qmail-newmrh"}},
 		{"only compiled", map[string]string{"morercpthosts.cdb": "x"}, []string{"morercpthosts: is missing, and morercpthosts.cdb is in effect"}},
 	} {

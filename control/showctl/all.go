@@ -67,6 +67,7 @@ func (r Report) value(files *control.Folder, f control.File) string {
 		var lines []string
 		lines, _, err = files.List(f.Name)
 		for _, line := range lines {
+			line, _ = control.Shown(f.Name, line)
 			value += "\n    " + safe(line)
 		}
 	}

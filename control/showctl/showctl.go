@@ -197,6 +197,7 @@ func (s *shower) list(e entry) bool {
 	}
 	s.w.WriteString("\n")
 	for _, line := range lines {
+		line, _ = control.Shown(e.name, line)
 		s.w.WriteString(e.before + safe(line) + e.after + "\n")
 	}
 	return true

@@ -2,6 +2,7 @@ package showctl
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,24 @@ func TestWriteAll(t *testing.T) {
 	for _, f := range control.Files {
 		if !strings.Contains("\n"+out.String(), "\n"+f.Name+":") {
 			t.Errorf("%s is not told", f.Name)
+		}
+	}
+}
+
+// TestPasswords: what is shown is sent to others for help.
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	r := report(t, map[string]string{
+		"me": "mx.test.example\n", "smtproutes": "a.example:b.example:587|anna|secret\n",
+		"authsenders": "@c.example:d.example anna secret\n@c.example:d.example anna secret\n", "smtpusers": " anna:plain:secret\n",
+	})
+	for name, write := range map[string]func(io.Writer) error{"as ever": r.Write, "all": r.WriteAll} {
+		var out strings.Builder
+		if err := write(&out); err != nil {
+			t.Fatal(err)
+		}
+		if text := out.String(); strings.Contains(text, "secret") || !strings.Contains(text, "a.example:b.example:587|anna|...\n") {
+			t.Errorf("%s: shown is\n%s", name, text)
 		}
 	}
 }
