@@ -80,12 +80,12 @@ func checkWire(t *testing.T, message, wire string, err error) {
 	}
 }
 
-// TestSmuggling sends every mixture of CR, LF and dot of length 1 to 6, in
+// TestSmuggling sends every mixture of CR, LF, dot and x of length 1 to 6, in
 // several places.
 func TestSmuggling(t *testing.T) {
 	mixtures := []string{""}
 	for from := 0; len(mixtures[from]) < 6; from++ {
-		for _, c := range []string{"\r", "\n", "."} {
+		for _, c := range []string{"\r", "\n", ".", "x"} {
 			mixtures = append(mixtures, mixtures[from]+c)
 		}
 	}

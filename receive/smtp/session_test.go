@@ -159,7 +159,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-// TestSmuggling sends every mixture of CR, LF, dots and CRLF around what might be
+// TestSmuggling sends every mixture of CR, LF, dot, CRLF and x around what might be
 // taken for the end of data, with a second message hidden behind it.
 //
 // A strict parser says how many messages the client sent. As many must be queued
@@ -171,7 +171,7 @@ func TestSmuggling(t *testing.T) {
 	if testing.Short() {
 		most = 4
 	}
-	tokens := []string{"\r", "\n", ".", "\r\n"}
+	tokens := []string{"\r", "\n", ".", "\r\n", "x"}
 	var try func(mixture string, left int)
 	try = func(mixture string, left int) {
 		smuggle(t, w, mixture)
