@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"goqmail/internal/durable"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
@@ -29,6 +31,9 @@ func run() int {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
 	syscall.Umask(0o033)
 	time.AfterFunc(lifetime, func() { os.Exit(exitcode.QueueTimeout) })
+	if home.Privileged() && wasClosed(0) {
+		return exitcode.QueueRead
+	}
 	folder := filepath.Join(home.Dir(), "queue")
 	q, code := open(folder)
 	if code != exitcode.OK {
@@ -74,4 +79,15 @@ func origin() queue.Origin {
 	uid := os.Getuid()
 	account, _ := ids.System.Name(uid, "alias", "qmaild", "qmails")
 	return queue.Origin{UID: uid, PID: os.Getpid(), Account: account, Time: time.Now()}
+}
+
+// wasClosed reports whether the caller of a set-uid program has left a descriptor
+// closed: Go's runtime opens /dev/null there, for reading and writing. The message
+// would seem to be empty.
+func wasClosed(fd int) bool {
+	var st, null syscall.Stat_t
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDWR &&
+		syscall.Fstat(fd, &st) == nil && syscall.Stat(os.DevNull, &null) == nil &&
+		st.Mode&syscall.S_IFMT == syscall.S_IFCHR && st.Rdev == null.Rdev
 }

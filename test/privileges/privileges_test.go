@@ -13,6 +13,9 @@ import (
 var remove []string
 
 func TestMain(m *testing.M) {
+	if words, ok := os.LookupEnv(launched); ok {
+		os.Exit(launch(words))
+	}
 	code := m.Run()
 	for _, dir := range remove {
 		os.RemoveAll(dir)
