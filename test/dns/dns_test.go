@@ -4,9 +4,10 @@
 // In that network hosts have addresses of the documentation's, all of which lead
 // to one SMTP server: what qmail-remote reports tells which of them it took. The
 // test runs itself once more there, as root or with the rights that it has in a user
-// name space. It is skipped where that cannot be, or without unbound. Unbound need
-// not be installed but unpacked, below $GOQMAIL_PEERS or
-// /var/cache/goqmail-peers/unbound: its package would answer for the machine.
+// name space; there it also looks at the table of hosts that did not answer. It is
+// skipped where that cannot be, or without unbound. Unbound need not be installed but
+// unpacked, in the folder unbound below $GOQMAIL_PEERS or /var/cache/goqmail-peers: its
+// package would answer for the machine.
 package dns
 
 import (
@@ -32,7 +33,9 @@ func TestMain(m *testing.M) {
 
 func TestZone(t *testing.T) {
 	if bin := os.Getenv(inside); bin != "" {
-		enter(t).run(t, filepath.Join(bin, "qmail-remote"))
+		w := enter(t)
+		w.run(t, filepath.Join(bin, "qmail-remote"))
+		t.Run("timeouts", func(t *testing.T) { w.timeouts(t, bin) })
 		return
 	}
 	if testing.Short() {
