@@ -264,6 +264,21 @@ func TestWrongPasswordOnce(t *testing.T) {
 	}
 }
 
+// TestCleartextRelays: a relay may be written in several ways.
+func TestCleartextRelays(t *testing.T) {
+	for line, relay := range map[string]string{
+		"127.0.0.1": "127.0.0.1", "[127.0.0.1]": "127.0.0.1", "::1": "[::1]", "[IPv6:0::1]": "[::1]",
+		"Relay.example.net.": "relay.example.net", "b\u00fccher.example": "b\u00fccher.example", "xn--bcher-kva.example": "b\u00fccher.example",
+	} {
+		n := &network{t: t}
+		z := &zone{addrs: map[string][]string{"relay.example.net": {"192.0.2.3"}, "xn--bcher-kva.example": {"192.0.2.3"}}}
+		s := withFiles(t, map[string]string{"smtproutes": ":" + relay + "|u|p\n", "authcleartext": line + "\n", "tlshosts/exhaustivelist": ""})
+		if send(t, n.client(z), s, testMail()); len(n.dialed) != 1 {
+			t.Errorf("%s for %s: connections %q", line, relay, n.dialed)
+		}
+	}
+}
+
 // TestSenderRoutes: authsenders come before smtproutes, and mail without a sender
 // may have a route of its own.
 func TestSenderRoutes(t *testing.T) {

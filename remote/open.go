@@ -64,7 +64,7 @@ func (s *Settings) require(ctx context.Context, host string, to target) (Require
 	switch {
 	case to.addr.Port() == smtpsPort:
 		need.Level = MustTLS
-	case need.Level == MustTLS || to.route.User == "" || s.ClearAuth.Has(to.name):
+	case need.Level == MustTLS || to.route.User == "" || s.ClearAuth.Has(plainName(to.name)):
 	case need.Level == NoTLS:
 		return need, fault.Soft("TLS is switched off for "+printable(plainName(to.name))+", so I do not send it a password. (#4.7.10)", nil)
 	default:

@@ -15,7 +15,7 @@ type Settings struct {
 	Helo           string        // what this host calls itself: helohost, or me
 	Routes         Routes        // smtproutes
 	Senders        Routes        // authsenders; they come first
-	ClearAuth      control.Map   // authcleartext: relays that may hear a password without TLS
+	ClearAuth      control.Map   // authcleartext: relays that may hear a password without TLS, by plainName
 	Policy         TLSPolicy     // nil: TLS where it is offered
 	QMTPRoutes     Routes        // qmtproutes
 	Own            OwnRules      // moreipme and notipme
@@ -90,7 +90,7 @@ func readSettings(folder string) (*Settings, error) {
 		Helo:           helo,
 		Routes:         ParseRoutes(routes),
 		Senders:        ParseRoutes(senders),
-		ClearAuth:      control.Set(clear),
+		ClearAuth:      clearAuth(clear),
 		Policy:         TLSFiles{folder},
 		Identity:       TLSFiles{folder}.Identity,
 		QMTPRoutes:     ParseRoutes(qmtpRoutes),
@@ -99,6 +99,15 @@ func readSettings(folder string) (*Settings, error) {
 		ConnectTimeout: time.Duration(connect) * time.Second,
 		Timeout:        time.Duration(reply) * time.Second,
 	}, nil
+}
+
+// clearAuth reads the lines of control/authcleartext.
+func clearAuth(lines []string) control.Map {
+	relays := control.Map{}
+	for _, line := range lines {
+		relays[plainName(line)] = ""
+	}
+	return relays
 }
 
 // route returns the route for mail from a sender to a host, and whether it is one

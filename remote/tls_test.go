@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -256,6 +257,56 @@ func TestResumption(t *testing.T) {
 			t.Errorf("%s: resumed with a certificate of another CA: %q", name, got)
 		}
 		n.wait()
+	}
+}
+
+// TestManyAtATime: a client serves many, and shares sessions between them.
+func TestManyAtATime(t *testing.T) {
+	ca := newAuthority(t)
+	h := &tlsHost{config: ca.serve("mx.example.org"), offer: "STARTTLS"}
+	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": h.play}}
+	c := n.client(testZone)
+	c.Sessions = tls.NewLRUClientSessionCache(10)
+	s := withFiles(t, map[string]string{"tlshosts/mx.example.org.pem": ca.pem})
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if got := plainReports(send(t, c, s, testMail())); got != verifiedTLS {
+				t.Errorf("reports %q", got)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestTwoMessages: a session carries one message after another.
+func TestTwoMessages(t *testing.T) {
+	ca := newAuthority(t)
+	h := &tlsHost{config: ca.serve("mx.example.org"), offer: "STARTTLS"}
+	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": h.play}}
+	c, s := n.client(testZone), withFiles(t, map[string]string{})
+	targets, err := c.targets(t.Context(), s, "anna@test.example", "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, no := c.open(t.Context(), s, testMail(), targets[0])
+	if no != nil {
+		t.Fatal(no.verdict.report())
+	}
+	for range 2 {
+		var out strings.Builder
+		reports := newReporter(&out)
+		reports.put(session.transfer(testMail(), reports))
+		reports.flush()
+		if got := plainReports(strings.ReplaceAll(out.String(), "\x00", "|")); got != encrypted {
+			t.Errorf("reports %q", got)
+		}
+	}
+	session.bye()
+	n.wait()
+	once := strings.TrimSuffix(wholeMail, "QUIT\r\n")
+	if _, private := h.heard(); private != hello+once+wholeMail {
+		t.Errorf("host heard %q", private)
 	}
 }
 

@@ -66,11 +66,12 @@ func (f TLSFiles) inHome(name string) string {
 }
 
 // plainName is a name as files and rules have it: lower case, no dot at the end,
-// addresses without brackets.
+// addresses without brackets, and all in ASCII.
 func plainName(name string) string {
 	if addr, ok := literal(name); ok {
 		return addr.String()
 	}
+	name, _ = asciiHost(name)
 	return strings.TrimSuffix(lower(name), ".")
 }
 
