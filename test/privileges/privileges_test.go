@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 	if words, ok := os.LookupEnv(launched); ok {
 		os.Exit(launch(words))
 	}
+	if numbers, ok := os.LookupEnv(bounded); ok {
+		os.Exit(runBounded(numbers))
+	}
 	code := m.Run()
 	for _, dir := range remove {
 		os.RemoveAll(dir)
