@@ -42,7 +42,7 @@ func (s *Server) Challenge(message string) (string, error) {
 	if s.User, err = decodeName(name); err != nil {
 		return "", err
 	}
-	if parts[1] != "" && parts[1] != "a="+name { // one may act for nobody but oneself
+	if on := parts[1]; on != "" && on != "a=" && on != "a="+name { // one may act for nobody but oneself
 		return "", ErrRefused
 	}
 	theirs, err := attribute(fields[1], 'r')
