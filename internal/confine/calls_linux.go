@@ -48,7 +48,7 @@ const (
 	refused
 	missing  // as in an old kernel
 	cloning  // threads are allowed, and processes if programs may be started
-	typing   // all but putting characters into a terminal's input
+	typing   // all but putting characters into a terminal's input; and see filtered
 	families // sockets of the families of the profile
 )
 
@@ -122,7 +122,7 @@ func (p Profile) decide(code []unix.SockFilter, v verdict) []unix.SockFilter {
 		}
 		return append(code, jump(unix.BPF_JSET, newNamespaces, 0, 1), answer(refuse), answer(allow))
 	case typing:
-		return append(code, load(argument(1)),
+		return append(code, load(argument(1)), jump(unix.BPF_JEQ, question, 0, 1), answer(recognized),
 			jump(unix.BPF_JEQ, unix.TIOCSTI, 1, 0), jump(unix.BPF_JEQ, unix.TIOCLINUX, 0, 1), answer(refuse), answer(allow))
 	case families:
 		code = append(code, load(argument(0)))

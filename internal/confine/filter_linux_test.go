@@ -112,6 +112,7 @@ func (p Profile) checkArguments(t *testing.T, code []unix.SockFilter) {
 		{"TIOCSTI", arch, unix.SYS_IOCTL, [2]uint64{0, unix.TIOCSTI}, refuse},
 		{"TIOCLINUX", arch, unix.SYS_IOCTL, [2]uint64{0, unix.TIOCLINUX}, refuse},
 		{"TIOCSTI with more above", arch, unix.SYS_IOCTL, [2]uint64{0, 1<<32 | unix.TIOCSTI}, refuse},
+		{"the question", arch, unix.SYS_IOCTL, [2]uint64{^uint64(0), question}, recognized},
 		{"TCGETS", arch, unix.SYS_IOCTL, [2]uint64{0, unix.TCGETS}, allow},
 		{"AF_PACKET", arch, unix.SYS_SOCKET, [2]uint64{unix.AF_PACKET}, refuse},
 		{"AF_VSOCK", arch, unix.SYS_SOCKET, [2]uint64{unix.AF_VSOCK}, refuse},

@@ -99,6 +99,10 @@ func look(t *testing.T, pid int, out, err string) (name string, p process) {
 	if status["NoNewPrivs"] == "1" && status["Seccomp"] == "2" {
 		p.confined = whole
 	}
+	// One filter, be it inherited, and no more: they take time.
+	if got, mine := filters(status), filters(statusOf(t, "/proc/self/status")); got > mine+1 {
+		t.Errorf("%s has %d filters of system calls more than this test", status["Name"], got-mine)
+	}
 	p.folder, e = os.Readlink(proc + "/cwd")
 	must(t, e)
 	env, e := os.ReadFile(proc + "/environ")
@@ -106,6 +110,11 @@ func look(t *testing.T, pid int, out, err string) (name string, p process) {
 	p.env = variables(string(env))
 	p.files = filesOf(t, proc, out, err)
 	return status["Name"], p
+}
+
+func filters(status map[string]string) int {
+	n, _ := strconv.Atoi(status["Seccomp_filters"]) // from Linux 5.9 on
+	return n
 }
 
 func statusOf(t *testing.T, name string) map[string]string {
