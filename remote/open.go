@@ -33,9 +33,9 @@ func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*se
 	}
 	session, no := c.begin(ctx, s, m, to, need)
 	if no != nil && no.clear != "" {
-		note := "STARTTLS failed: " + no.clear + "; not used"
+		failed := tlsState{note: "STARTTLS failed: " + no.clear + "; not used", failure: &no.verdict}
 		if session, no = c.begin(ctx, s, m, to, Requirement{}); no == nil {
-			session.tls.note = note
+			session.tls = failed
 		}
 	}
 	if no != nil || to.route.User == "" {
@@ -125,7 +125,9 @@ func (s *session) secure(ctx context.Context, to target, need Requirement, confi
 		if need.Level == MustTLS {
 			return &refusal{verdict: s.noTLS("STARTTLS rejected", need, r)}
 		}
-		s.tls.note = fmt.Sprintf("STARTTLS rejected with %03d; not used", r.code)
+		need.Why = "it is needed"
+		v := s.noTLS("STARTTLS rejected", need, r)
+		s.tls = tlsState{note: fmt.Sprintf("STARTTLS rejected with %03d; not used", r.code), failure: &v}
 		return nil
 	}
 	if err == nil {

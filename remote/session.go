@@ -122,6 +122,8 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 			}
 			if next >= 0 {
 				accepted += s.recipient(r, reports)
+			} else if r.code == needed && s.tls.failure != nil {
+				return 0, s.tls.failure // what failed may work later
 			} else if r.code >= 400 {
 				v := s.says(letter('D', 'Z', r.code), "Connected to ", " but sender was rejected", r)
 				return 0, &v

@@ -16,7 +16,13 @@ import (
 type tlsState struct {
 	on   bool
 	note string // for reports: what was negotiated, or why nothing was; a line, or empty
+	// failure is the verdict on a server that turns out not to do without TLS, after
+	// that has failed.
+	failure *verdict
 }
+
+// needed is the reply of a server that does not do without TLS, RFC 3207 section 4.
+const needed = 530
 
 // mostHandshake bounds the time for a handshake.
 const mostHandshake = 5 * time.Minute

@@ -74,6 +74,15 @@ func TestTLS(t *testing.T) {
 		{"injection", texts{}, &tlsHost{config: good, offer: "STARTTLS", starttls: "220 go\r\n250-x\r\n250 SIZE\r\n"},
 			taken + "STARTTLS failed: data ahead of TLS; not used\n|", hello + "STARTTLS\r\n" + hello + wholeMail, ""},
 
+		{"handshake fails, but is needed", texts{}, &tlsHost{offer: "STARTTLS", garbage: true, mail: "530 TLS first\r\n"},
+			"ZTLS connect failed: tls: first record does not look like a TLS handshake; connected to 192.0.2.1. (#4.7.5)\n|",
+			hello + "STARTTLS\r\n" + hello + "MAIL FROM:<anna@test.example>\r\nQUIT\r\n", ""},
+		{"rejected, but needed", texts{}, &tlsHost{offer: "STARTTLS", starttls: "454 not now\r\n", mail: "530 TLS first\r\n"},
+			"ZSTARTTLS rejected while it is needed; connected to 192.0.2.1. (#4.7.10)\nRemote host said: 454 not now\n|",
+			hello + "STARTTLS\r\nMAIL FROM:<anna@test.example>\r\nQUIT\r\n", ""},
+		{"needed, but told not to", texts{"notlshosts/mx.example.org": ""}, &tlsHost{offer: "STARTTLS", mail: "530 TLS first\r\n"},
+			"DConnected to 192.0.2.1 but sender was rejected.\nRemote host said: 530 TLS first\n|", hello + "MAIL FROM:<anna@test.example>\r\nQUIT\r\n", ""},
+
 		{"notlshosts", texts{"notlshosts/mx.example.org": ""}, &tlsHost{config: good, offer: "STARTTLS"}, taken + "|", hello + wholeMail, ""},
 		{"notlshosts, another", texts{"notlshosts/example.org": ""}, &tlsHost{config: good, offer: "STARTTLS"}, encrypted, hello + "STARTTLS\r\n", hello + wholeMail},
 		{"exhaustivelist", texts{"tlshosts/exhaustivelist": ""}, &tlsHost{config: good, offer: "STARTTLS"}, taken + "|", hello + wholeMail, ""},
