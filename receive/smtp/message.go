@@ -70,7 +70,6 @@ func (s *session) data(string) error {
 	s.say(replyGo)
 	s.wire.Begin()
 	if err := a.in.read(s.wire); err != nil {
-		s.forget()
 		return s.lost(err)
 	}
 	s.finish()

@@ -202,6 +202,9 @@ func (s *session) end(reply string, err error) error {
 
 // lost ends a session whose client was not to be read from.
 func (s *session) lost(err error) error {
+	if s.mail != nil && s.mail.arrival != nil {
+		s.srv.Log.event(s, "lost within a message: ", err.Error())
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(s.wire.End):
 		s.wire.End = time.Time{} // for the last reply
