@@ -90,6 +90,9 @@ func (c Checker) Check(recipient string) (Verdict, error) {
 		return Exists, nil // RFC 5321 section 4.5.1: whatever there is
 	}
 	local, host, _ := address.Split(route.Address)
+	if local == "" {
+		return Exists, nil // qmail-lspawn throws its mail away
+	}
 	u, err := c.Find(local)
 	switch {
 	case fault.IsPermanent(err):

@@ -134,8 +134,9 @@ func TestCheck(t *testing.T) {
 		{"bob@far.example", Unknown},
 		{"info@example.org", Exists},
 		{"nobody@example.org", Absent},
-		{"@example.org", Absent},
-		{"", Absent},
+		{"@example.org", Exists}, // as far as qmail-lspawn goes
+		{"@virtual.example", Absent},
+		{"", Exists},
 		{"postmaster@example.org", Exists},
 		{"PostMaster@virtual.example", Exists},
 		{"postmaster@elsewhere.example", Unknown},
