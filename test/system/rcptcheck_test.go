@@ -34,16 +34,16 @@ func (s *system) recipientHome() {
 	} {
 		s.write(name, text)
 	}
-	for name, mode := range map[string]os.FileMode{"joe/.qmail-unreadable": 0, "joe/.qmail-writable": 0o666, "joe/.qmail-exec": 0o700, "closed": 0, "sticky": 0o755 | os.ModeSticky} {
-		s.must(os.Chmod(s.path(name), mode))
-	}
-	s.t.Cleanup(func() { os.Chmod(s.path("closed"), 0o755) })
 	s.must(errors.Join(
 		os.Symlink(".qmail-list", s.path("joe/.qmail-link")), os.Symlink(".qmail-none", s.path("joe/.qmail-dangling")),
 		os.Symlink(".qmail-loop", s.path("joe/.qmail-loop")), os.Symlink("/etc/shadow", s.path("joe/.qmail-away")),
 		syscall.Mkfifo(s.path("joe/.qmail-fifo"), 0o600),
 	))
 	s.own()
+	for name, mode := range map[string]os.FileMode{"joe/.qmail-unreadable": 0, "joe/.qmail-writable": 0o666, "joe/.qmail-exec": 0o700, "closed": 0, "sticky": 0o755 | os.ModeSticky} {
+		s.must(os.Chmod(s.path(name), mode))
+	}
+	s.t.Cleanup(func() { os.Chmod(s.path("closed"), 0o755) })
 	user := func(name, home, dash, pre string) string {
 		return strings.Join([]string{name, "joe", strconv.Itoa(s.uid), strconv.Itoa(s.home.GID), s.path(home), dash, pre, "\n"}, ":")
 	}
