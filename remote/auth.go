@@ -17,12 +17,12 @@ type mechanism struct {
 	name  string
 	first bool // the client speaks first
 	heeds bool // what the challenges say matters
-	begin func(user, password string) exchange
+	begin func(user, password string) dialogue
 }
 
-// exchange is one proof. Answer gets each challenge, and nil if the client speaks
+// dialogue is one proof. Answer gets each challenge, and nil if the client speaks
 // first; done reports whether it has heard all that it has to.
-type exchange struct {
+type dialogue struct {
 	answer func(challenge []byte) (string, error)
 	done   func() bool
 }
@@ -38,10 +38,10 @@ var mechanisms = []mechanism{
 
 var errChallenge = errors.New("unexpected challenge")
 
-// inTurn makes an exchange of so many answers.
-func inTurn(answers ...func(challenge string) (string, error)) exchange {
+// inTurn makes a dialogue of so many answers.
+func inTurn(answers ...func(challenge string) (string, error)) dialogue {
 	turn := 0
-	return exchange{
+	return dialogue{
 		answer: func(challenge []byte) (string, error) {
 			if turn == len(answers) {
 				return "", errChallenge
@@ -58,17 +58,17 @@ func always(answer string) func(string) (string, error) {
 }
 
 // plainProof is RFC 4616.
-func plainProof(user, password string) exchange {
+func plainProof(user, password string) dialogue {
 	return inTurn(always("\x00" + user + "\x00" + password))
 }
 
 // loginProof is what was there before; what the challenges say does not matter.
-func loginProof(user, password string) exchange {
+func loginProof(user, password string) dialogue {
 	return inTurn(always(user), always(password))
 }
 
 // cramProof is RFC 2195.
-func cramProof(user, password string) exchange {
+func cramProof(user, password string) dialogue {
 	return inTurn(func(challenge string) (string, error) {
 		mac := hmac.New(md5.New, []byte(password))
 		mac.Write([]byte(challenge))
@@ -77,7 +77,7 @@ func cramProof(user, password string) exchange {
 }
 
 // scramProof is RFC 5802. The server has to prove that it knows the user, too.
-func scramProof(user, password string) exchange {
+func scramProof(user, password string) dialogue {
 	c := &scram.Client{User: user, Password: password, Nonce: scram.Nonce()}
 	return inTurn(
 		always(c.First()),
@@ -148,7 +148,7 @@ func (s *session) authenticate(user, password string) (v verdict, ok bool) {
 }
 
 // responseTo returns what to say to a challenge.
-func (m mechanism) responseTo(proof exchange, held string, r reply) (string, error) {
+func (m mechanism) responseTo(proof dialogue, held string, r reply) (string, error) {
 	challenge, err := decodeChallenge(r.text)
 	if err != nil && m.heeds {
 		return "", err
@@ -160,8 +160,8 @@ func (m mechanism) responseTo(proof exchange, held string, r reply) (string, err
 	return encode(text), err
 }
 
-// loggedIn looks at the reply that ends an exchange.
-func (s *session) loggedIn(m mechanism, proof exchange, r reply, secrets []string) (verdict, bool) {
+// loggedIn looks at the reply that ends a dialogue.
+func (s *session) loggedIn(m mechanism, proof dialogue, r reply, secrets []string) (verdict, bool) {
 	switch {
 	case r.code != 235:
 		return s.says('Z', "Connected to ", " but authentication was rejected (AUTH "+m.name+")", r.without(secrets)), false

@@ -127,6 +127,9 @@ func (s *session) secure(ctx context.Context, to target, need Requirement, confi
 		}
 		need.Why = "it is needed"
 		v := s.noTLS("STARTTLS rejected", need, r)
+		if r.code == 421 { // it hangs up
+			return &refusal{verdict: v, clear: "rejected with 421"}
+		}
 		s.tls = tlsState{note: fmt.Sprintf("STARTTLS rejected with %03d; not used", r.code), failure: &v}
 		return nil
 	}

@@ -71,6 +71,8 @@ func TestTLS(t *testing.T) {
 			taken + "STARTTLS failed: tls: first record does not look like a TLS handshake; not used\n|", hello + "STARTTLS\r\n" + hello + wholeMail, ""},
 		{"rejected", texts{}, &tlsHost{offer: "STARTTLS", starttls: "454 not now\r\n"},
 			taken + "STARTTLS rejected with 454; not used\n|", hello + "STARTTLS\r\n" + wholeMail, ""},
+		{"rejected by a server that goes", texts{}, &tlsHost{offer: "STARTTLS", starttls: "421 bye\r\n"},
+			taken + "STARTTLS failed: rejected with 421; not used\n|", hello + "STARTTLS\r\nQUIT\r\n" + hello + wholeMail, ""},
 		{"injection", texts{}, &tlsHost{config: good, offer: "STARTTLS", starttls: "220 go\r\n250-x\r\n250 SIZE\r\n"},
 			taken + "STARTTLS failed: data ahead of TLS; not used\n|", hello + "STARTTLS\r\n" + hello + wholeMail, ""},
 
