@@ -13,8 +13,9 @@ import (
 // sends all other mail to an address it was given.
 type mta struct {
 	*running
-	ip  string // it listens at port 2525
-	box string
+	ip          string // it listens at port 2525
+	box         string
+	certificate string // of its address, and its key
 }
 
 // mailbox are the lines that put an mta's account into the password file, and
@@ -30,12 +31,13 @@ const (
 func (h *host) postfix(next, settings string) mta {
 	h.t.Helper()
 	root := unpacked(h.t, "postfix", "usr/lib/postfix/sbin/master")
-	m := mta{ip: freeAddress(h.t), box: h.folder("postfix/box")}
-	values := strings.NewReplacer("ROOT", strings.TrimSuffix(root, "/"), "DIR", filepath.Dir(m.box), "IP", m.ip, "NEXT", relayHost(next), "UID", fmt.Sprint(h.home.UID))
+	m := mta{ip: freeAddress(h.t), box: h.folder("postfix/box"), certificate: filepath.Join(h.dir, "postfix/etc/tls.pem")}
+	values := strings.NewReplacer("ROOT", strings.TrimSuffix(root, "/"), "DIR", filepath.Dir(m.box), "IP", m.ip, "NEXT", relayHost(next), "UID", fmt.Sprint(h.home.UID), "CERTIFICATE", m.certificate)
 	h.must(os.Mkdir(filepath.Join(h.dir, "postfix/etc"), 0o755))
-	for name, text := range map[string]string{"main.cf": postfixMain + settings, "master.cf": postfixMaster, "tls.pem": receivetest.Certificate(h.t, "mx.far.example")} {
+	for name, text := range map[string]string{"main.cf": postfixMain + settings, "master.cf": postfixMaster} {
 		h.must(os.WriteFile(filepath.Join(h.dir, "postfix/etc", name), []byte(values.Replace(text)), 0o644))
 	}
+	h.must(os.WriteFile(m.certificate, []byte(receivetest.Certificate(h.t, m.ip)), 0o644))
 	m.running = h.start(h.apart(postfixAccount, postfixGroups, values.Replace(`
 mkdir DIR/spool DIR/lib
 cd DIR/spool
@@ -117,12 +119,12 @@ postlog  unix-dgram n - n - 1 postlogd
 func (h *host) exim(next, settings, transport, authenticators string) mta {
 	h.t.Helper()
 	program := filepath.Join(unpacked(h.t, "exim4-daemon-light", "usr/sbin/exim4"), "usr/sbin/exim4")
-	m := mta{ip: freeAddress(h.t), box: h.folder("exim/box")}
+	m := mta{ip: freeAddress(h.t), box: h.folder("exim/box"), certificate: filepath.Join(h.dir, "exim/tls.pem")}
 	name, port, _ := strings.Cut(next, ":")
 	values := strings.NewReplacer("PROGRAM", program, "DIR", filepath.Dir(m.box), "IP", m.ip, "NEXT", name+"::"+port,
 		"SETTINGS", settings, "TRANSPORT", transport, "AUTHENTICATORS", authenticators)
 	h.must(os.WriteFile(filepath.Join(h.dir, "exim/conf"), []byte(values.Replace(eximConfig)), 0o644))
-	h.must(os.WriteFile(filepath.Join(h.dir, "exim/tls.pem"), []byte(receivetest.Certificate(h.t, "mx.far.example")), 0o644))
+	h.must(os.WriteFile(m.certificate, []byte(receivetest.Certificate(h.t, m.ip)), 0o644))
 	m.running = h.start(h.apart(eximAccount, eximGroups, values.Replace(`
 mkdir DIR/spool DIR/log
 chown Debian-exim: DIR/spool DIR/log DIR/box
@@ -141,7 +143,8 @@ primary_hostname = mx.far.example
 spool_directory = DIR/spool
 log_file_path = DIR/log/%s
 log_selector = +received_sender +received_recipients +tls_cipher +pipelining +pid
-local_interfaces = <; [IP]:2525
+local_interfaces = <; [IP]:2525 ; [IP]:465
+tls_on_connect_ports = 465
 deliver_drop_privilege
 keep_environment =
 chunking_advertise_hosts = *
@@ -149,6 +152,9 @@ tls_certificate = DIR/tls.pem
 acl_smtp_rcpt = accept
 host_lookup =
 SETTINGS
+begin acl
+users:
+  accept authenticated = *
 begin routers
 here:
   driver = accept

@@ -265,12 +265,13 @@ func (r *running) until(t *testing.T, what string, wanted func(log string) bool)
 }
 
 // after waits for a line, and returns what follows a text in it.
-func (r *running) after(text string) string {
+func (r *running) after(text string) (line string) {
 	r.t.Helper()
-	r.wait(text, 1)
-	r.wait("\n", 1+strings.Count(strings.SplitN(r.log(), text, 2)[0], "\n"))
-	_, rest, _ := strings.Cut(r.log(), text)
-	line, _, _ := strings.Cut(rest, "\n")
+	r.until(r.t, fmt.Sprintf("a line with %q", text), func(log string) (whole bool) {
+		_, rest, _ := strings.Cut(log, text)
+		line, _, whole = strings.Cut(rest, "\n")
+		return whole
+	})
 	return line
 }
 

@@ -1,6 +1,8 @@
 package peers
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,11 +22,9 @@ func (h *host) queue(sender string, recipients ...string) {
 	}
 }
 
-// system starts the system, which sends all mail that is not for the host itself
-// to that address.
-func (h *host) system(relay string) *running {
+// system starts the system.
+func (h *host) system() *running {
 	h.t.Helper()
-	h.must(h.home.Relay(relay))
 	r := h.start(h.command("qmail-start", "./Maildir/"))
 	r.wait("status: local 0/", 1)
 	return r
@@ -56,28 +56,129 @@ func (h *host) checkBox(t *testing.T, box string) {
 	checkText(t, withoutTrace(mails[0]), message)
 }
 
-func TestToPostfix(t *testing.T) {
+// delivery is one to another mail system. IP stands for its address, CERTIFICATE for
+// the file of its certificate, and PEM for what is in it.
+type delivery struct {
+	name     string
+	settings string            // of the other one
+	control  map[string]string // of ours
+	want     string            // words in the line of our log
+	theirs   string            // words in a line of its log
+	to       string            // the recipient, if not bob@far.example
+}
+
+// deliver sends the message, and checks what has come.
+func (d delivery) deliver(t *testing.T, start func(h *host, settings string) mta) {
 	t.Parallel()
 	h := newHost(t)
-	m := h.postfix("127.0.0.1:1", "")
-	s := h.system(m.ip + ":2525")
-	h.queue("sue@far.example", "bob@far.example")
-	s.wait("end msg", 1)
-	s.line(t, 0, "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_2.0.0_Ok:_queued_as_")
-	m.wait(" status=sent ", 1)
-	h.checkBox(t, m.box)
+	m := start(h, d.settings)
+	pem, err := os.ReadFile(m.certificate)
+	h.must(err)
+	values := strings.NewReplacer("IP", m.ip, "CERTIFICATE", m.certificate, "PEM", string(pem))
+	h.must(h.home.Relay(m.ip + ":2525"))
+	for name, text := range d.control {
+		h.control(name, values.Replace(text))
+	}
+	s := h.system()
+	to := cmp.Or(d.to, "bob@far.example")
+	h.queue("sue@far.example", to)
+	got := s.after("\ndelivery 1: ")
+	for _, word := range strings.Fields(values.Replace(d.want)) {
+		if !strings.Contains(got, word) {
+			t.Fatalf("there is no %q in %q", word, got)
+		}
+	}
+	if strings.HasPrefix(d.want, "success: IP_accepted_message.") {
+		m.line(t, 0, append(strings.Fields(d.theirs), to)...)
+		h.checkBox(t, m.box)
+	} else if len(h.mailsIn(m.box)) > 0 {
+		t.Error("it has come")
+	}
+}
+
+// Rules about TLS, as they are in tlsdestinations.
+func rule(text string) map[string]string { return map[string]string{"tlsdestinations": text + "\n"} }
+
+func TestToPostfix(t *testing.T) {
+	t.Parallel()
+	const (
+		accepted = "success: IP_accepted_message./Remote_host_said:_250_2.0.0_Ok:_queued_as_ "
+		none     = "smtpd_tls_security_level = none\n"
+		may      = "smtpd_tls_security_level = may\n"
+		askCert  = "smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\nsmtpd_tls_CAfile = CERTIFICATE\n"
+	)
+	for _, d := range []delivery{
+		{name: "plain", settings: none, want: accepted},
+		{name: "STARTTLS", settings: may, want: accepted + "STARTTLS_proto=TLSv1.3; verified=no"},
+		{name: "STARTTLS with 1.2", settings: may + "smtpd_tls_protocols = TLSv1.2\n", want: accepted + "STARTTLS_proto=TLSv1.2;"},
+		{name: "it wants TLS", settings: "smtpd_tls_security_level = encrypt\n", want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "it wants a certificate", settings: askCert, control: map[string]string{"clientcert.pem": "PEM"}, want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "it wants a certificate, and gets none", settings: askCert, want: "deferral: _421_4.7.1_ _No_client_certificate_presented"},
+		{name: "not for this host", settings: may, control: map[string]string{"notlshosts/IP": ""}, want: accepted},
+		{name: "TLS is required", settings: may, control: rule("-IP:"), want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "TLS is required, and is not there", settings: none, control: rule("-IP:"), want: "deferral: (#4.7.10)"},
+		{name: "verified", settings: may, control: rule("=IP:CERTIFICATE"), want: accepted + "STARTTLS_proto=TLSv1.3; verified=yes"},
+		{name: "by an unknown authority", settings: may, control: rule("~IP:"), want: "deferral: TLS_unable_to_verify_server_IP"},
+		{name: "UTF-8 address", settings: may, to: "b\u00f8b@far.example", want: accepted},
+	} {
+		d.theirs = "status=sent " + d.theirs
+		t.Run(d.name, func(t *testing.T) {
+			d.deliver(t, func(h *host, settings string) mta { return h.postfix("127.0.0.1:1", settings) })
+		})
+	}
 }
 
 func TestToExim(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
-	m := h.exim("127.0.0.1:1", "tls_advertise_hosts =", "", "")
-	s := h.system(m.ip + ":2525")
-	h.queue("sue@far.example", "bob@far.example")
-	s.wait("end msg", 1)
-	s.line(t, 0, "delivery 1: success: "+m.ip+"_accepted_message./Remote_host_said:_250_OK_id=")
-	m.wait("Completed", 1)
-	h.checkBox(t, m.box)
+	const (
+		accepted = "success: IP_accepted_message./Remote_host_said:_250_OK_id= "
+		none     = "tls_advertise_hosts =\n"
+		users    = "acl_smtp_mail = users\nauth_advertise_hosts = *\n"
+	)
+	login := func(password string) map[string]string {
+		return map[string]string{"smtproutes": ":IP:2525|joe|" + password + "\n"}
+	}
+	for _, d := range []delivery{
+		{name: "plain", settings: none, want: accepted},
+		{name: "STARTTLS", want: accepted + "STARTTLS_proto=TLSv1.3; verified=no"},
+		{name: "verified", control: rule("=IP:CERTIFICATE"), want: accepted + "STARTTLS_proto=TLSv1.3; verified=yes"},
+		{name: "TLS from the first byte on", control: map[string]string{"smtproutes": ":IP:465\n"}, want: accepted + "TLS_proto=TLSv1.3;"},
+		{name: "PLAIN", settings: users + "MECHANISM PLAIN", control: login("secret"), want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "LOGIN", settings: users + "MECHANISM LOGIN", control: login("secret"), want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "CRAM-MD5", settings: users + "MECHANISM CRAM-MD5", control: login("secret"), want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "all of them", settings: users + "MECHANISM ", control: login("secret"), want: accepted + "STARTTLS_proto=TLSv1.3;"},
+		{name: "PLAIN with a wrong password", settings: users + "MECHANISM PLAIN", control: login("wrong"), want: "535"},
+		{name: "CRAM-MD5 with a wrong password", settings: users + "MECHANISM CRAM-MD5", control: login("wrong"), want: "535"},
+		{name: "a password without TLS", settings: none + users + "MECHANISM PLAIN", control: login("secret"), want: "TLS"},
+		{name: "no password", settings: users + "MECHANISM PLAIN", want: "failure: sender_was_rejected _550_"},
+	} {
+		d.theirs = "=> T=box"
+		t.Run(d.name, func(t *testing.T) {
+			d.deliver(t, func(h *host, settings string) mta {
+				settings, mechanism, auth := strings.Cut(settings, "MECHANISM ")
+				if auth {
+					return h.exim("127.0.0.1:1", settings, "", eximUsers(mechanism))
+				}
+				return h.exim("127.0.0.1:1", settings, "", "")
+			})
+		})
+	}
+}
+
+// eximUsers are authenticators for joe, whose password is secret; all of them if
+// none is named.
+func eximUsers(mechanism string) (config string) {
+	const check = "${if and{{eq{$auth%d}{joe}}{eq{$auth%d}{secret}}}}"
+	for name, how := range map[string]string{
+		"PLAIN":    "  driver = plaintext\n  server_set_id = $auth2\n  server_prompts = :\n  server_condition = " + fmt.Sprintf(check, 2, 3) + "\n",
+		"LOGIN":    "  driver = plaintext\n  server_set_id = $auth1\n  server_prompts = <| Username: | Password:\n  server_condition = " + fmt.Sprintf(check, 1, 2) + "\n",
+		"CRAM-MD5": "  driver = cram_md5\n  server_set_id = $auth1\n  server_secret = ${if eq{$auth1}{joe}{secret}fail}\n",
+	} {
+		if mechanism == "" || mechanism == name {
+			config += name[:4] + ":\n  public_name = " + name + "\n" + how
+		}
+	}
+	return config
 }
 
 // remote has qmail-remote send the message to a host for joe@here.test.

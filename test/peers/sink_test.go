@@ -143,7 +143,8 @@ func TestRelayedLoad(t *testing.T) {
 	h := newHost(t)
 	dump := h.folder("dump")
 	_, sink := h.smtpSink("-D", dump+"/all")
-	s := h.system(sink)
+	h.must(h.home.Relay(sink))
+	s := h.system()
 	server, address := h.smtpd([]string{"RELAYCLIENT="})
 	source, environment := h.postfixTool("smtp-source")
 	const messages, recipients = 200, 3
