@@ -92,7 +92,8 @@ func FuzzContains(f *testing.F) {
 
 // TestReadable makes a home and looks which of its files may be read.
 func TestReadable(t *testing.T) {
-	t.Parallel()
+	t.Setenv("SSL_CERT_FILE", "/srv/ca.pem")
+	t.Setenv("SSL_CERT_DIR", "/srv/1:/srv/2")
 	home := t.TempDir()
 	for _, dir := range []string{"alias", "certs", "control", "queue"} {
 		if err := os.Mkdir(filepath.Join(home, dir), 0o755); err != nil {
@@ -112,7 +113,7 @@ func TestReadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.ReplaceAll(strings.Join(readable(home)[len(ofTheHost):], " "), home, "H")
-	want := "H/certs H/control /srv/a.pem /srv/a.key H/control/rcpthosts /srv/roots/"
+	want := "/srv/ca.pem /srv/1 /srv/2 H/certs H/control /srv/a.pem /srv/a.key H/control/rcpthosts /srv/roots/"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -69,6 +69,9 @@ func Receive(home string) Profile {
 // mail of alias.
 func readable(home string) []string {
 	all := slices.Clone(ofTheHost)
+	for _, v := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} { // crypto/x509
+		all = append(all, filepath.SplitList(os.Getenv(v))...)
+	}
 	entries, _ := os.ReadDir(home)
 	for _, e := range entries {
 		if name := e.Name(); name != "queue" && name != "alias" {
