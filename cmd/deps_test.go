@@ -69,7 +69,7 @@ var never = map[string][]ban{
 	"qmail-lspawn":     {network, programsToo, mailboxes, mail, theQueue, passwords, slow},
 	"qmail-newmrh":     {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-newu":       {network, programsToo, mailboxes, mail, theQueue},
-	"qmail-pop3d":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges},
+	"qmail-pop3d":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear, with qmail-popup between it and the client if need be"}},
 	"qmail-popup":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges},
 	"qmail-pw2u":       {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-qmqpc":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear"}},

@@ -2,8 +2,9 @@
 // field, the hosts that mail is taken for, the size that is too much, and the
 // text side of a connection.
 //
-// The servers themselves are below it: smtp, qmtp (with QMQP) and pop3. Each
-// takes its connection, environment, folder of control files, queue and clock as
+// The servers themselves are below it: smtp, qmtp (with QMQP), and popup and pop3.
+// Listen has many connections served by one process; certs and smtpusers have the
+// certificates and passwords. Each server takes its connection, environment, folder of control files, queue and clock as
 // arguments and keeps no state outside a session, so that the same code serves
 // one connection and exits, or stays and serves many.
 package receive

@@ -15,7 +15,7 @@ import (
 	"goqmail/internal/home"
 	"goqmail/receive"
 	"goqmail/receive/certs"
-	"goqmail/receive/pop3"
+	"goqmail/receive/popup"
 )
 
 func main() { exitcode.Main(run) }
@@ -24,11 +24,11 @@ func main() { exitcode.Main(run) }
 func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	if len(os.Args) < 3 {
-		pop3.Usage(os.Stdout)
+		popup.Usage(os.Stdout)
 		return exitEnded
 	}
 	env := receive.Environ(os.Environ())
-	server := &pop3.Popup{
+	server := &popup.Server{
 		Host:     os.Args[1],
 		PID:      os.Getpid(),
 		Now:      time.Now,

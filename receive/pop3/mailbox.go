@@ -27,32 +27,32 @@ type Mailbox struct {
 // Serve serves a client. Messages are deleted, and new ones moved to cur, if the
 // client ends with QUIT.
 func (b *Mailbox) Serve(conn net.Conn) error {
-	s := &session{line: newLine(conn), dir: b.Maildir}
+	s := &session{Line: NewLine(conn), dir: b.Maildir}
 	err := s.open(b.Now())
 	if err == nil {
-		s.say(replyOK)
+		s.Say(ReplyOK)
 		b.Log.Event("login ", b.Who, " messages ", strconv.Itoa(len(s.messages)))
-		commands := []command{
-			{"quit", s.quit}, {"stat", s.stat}, {"list", s.list}, {"uidl", s.uidl}, {"dele", s.dele},
-			{"retr", s.retr}, {"rset", s.rset}, {"last", s.lastCommand}, {"top", s.retr}, {"noop", s.ok},
+		commands := Commands{
+			"quit": s.quit, "stat": s.stat, "list": s.list, "uidl": s.uidl, "dele": s.dele, "retr": s.retr,
+			"rset": s.rset, "last": s.lastCommand, "top": s.retr, "noop": s.OK,
 		}
 		if b.Capa {
-			commands = append(commands, command{"capa", s.capa})
+			commands["capa"] = s.capa
 		}
-		err = s.serve(commands, replyUnimplemented)
+		err = s.Serve(commands, replyUnimplemented)
 		b.Log.Event("end ", b.Who, " retrieved ", strconv.Itoa(s.retrieved), " deleted ", strconv.Itoa(s.removed))
 	} else {
 		b.Log.Event("refused ", b.Who, " reply ", receive.Word(err.Error()))
 	}
-	if err == errQuit {
+	if err == ErrQuit {
 		err = nil
 	}
-	return errors.Join(err, s.wire.Flush())
+	return errors.Join(err, s.Wire.Flush())
 }
 
 // session is the state of one connection.
 type session struct {
-	*line
+	*Line
 	dir      string
 	messages []message
 	last     int // highest number that was deleted
@@ -62,19 +62,19 @@ type session struct {
 
 // capa is the CAPA command, RFC 2449.
 func (s *session) capa(string) error {
-	s.listCapabilities(false, false)
+	s.Capabilities(false, false)
 	return nil
 }
 
 func (s *session) open(now time.Time) error {
 	if info, err := os.Stat(s.dir); s.dir == "" || err != nil || !info.IsDir() {
-		s.say(replyNoMaildir)
-		return fmt.Errorf("no maildir: %w", errEnded)
+		s.Say(replyNoMaildir)
+		return fmt.Errorf("no maildir: %w", ErrEnded)
 	}
 	clean(s.dir, now)
 	var err error
 	if s.messages, err = scan(s.dir, now); err != nil {
-		s.say(replyScan)
+		s.Say(replyScan)
 	}
 	return err
 }
@@ -89,7 +89,7 @@ func (s *session) stat(string) error {
 			size += m.size
 		}
 	}
-	s.say("+OK " + strconv.FormatInt(count, 10) + " " + strconv.FormatInt(size, 10))
+	s.Say("+OK " + strconv.FormatInt(count, 10) + " " + strconv.FormatInt(size, 10))
 	return nil
 }
 
@@ -98,11 +98,11 @@ func (s *session) rset(string) error {
 		s.messages[i].deleted = false
 	}
 	s.last = 0
-	return s.ok("")
+	return s.OK("")
 }
 
 func (s *session) lastCommand(string) error {
-	s.say("+OK " + strconv.Itoa(s.last))
+	s.Say("+OK " + strconv.Itoa(s.last))
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (s *session) number(argument string) (n int, reply string) {
 	n, err := strconv.Atoi(digits)
 	switch {
 	case digits == "":
-		return 0, replySyntax
+		return 0, ReplySyntax
 	case err == nil && n == 0:
 		return 0, replyZero
 	case err != nil || n > len(s.messages):
@@ -130,12 +130,12 @@ func leadingDigits(s string) string {
 func (s *session) dele(argument string) error {
 	n, reply := s.number(argument)
 	if reply != "" {
-		s.say(reply)
+		s.Say(reply)
 		return nil
 	}
 	s.messages[n-1].deleted = true
 	s.last = max(s.last, n)
-	return s.ok("")
+	return s.OK("")
 }
 
 func (s *session) list(argument string) error {
@@ -151,16 +151,16 @@ func (s *session) listing(argument string, tell func(*message) string) error {
 		if reply == "" {
 			reply = "+OK " + strconv.Itoa(n) + " " + tell(&s.messages[n-1])
 		}
-		s.say(reply)
+		s.Say(reply)
 		return nil
 	}
-	s.say(replyOK)
+	s.Say(ReplyOK)
 	for i := range s.messages {
 		if m := &s.messages[i]; !m.deleted {
-			s.say(strconv.Itoa(i+1) + " " + tell(m))
+			s.Say(strconv.Itoa(i+1) + " " + tell(m))
 		}
 	}
-	s.say(".")
+	s.Say(".")
 	return nil
 }
 
@@ -169,17 +169,17 @@ func (s *session) listing(argument string, tell func(*message) string) error {
 func (s *session) retr(argument string) error {
 	n, reply := s.number(argument)
 	if reply != "" {
-		s.say(reply)
+		s.Say(reply)
 		return nil
 	}
 	f, err := os.Open(s.path(&s.messages[n-1]))
 	if err != nil {
-		s.say(replyUnreadable)
+		s.Say(replyUnreadable)
 		return nil
 	}
 	defer f.Close()
 	s.retrieved++
-	s.say(replyOK)
+	s.Say(ReplyOK)
 	rest := strings.TrimLeft(argument[len(leadingDigits(argument)):], " ")
 	lines := -1
 	if digits := leadingDigits(rest); digits != "" {
@@ -207,27 +207,27 @@ func (s *session) send(r *bufio.Reader, lines int) error {
 		}
 		if errors.Is(err, io.EOF) {
 			if !start {
-				s.wire.WriteString("\r\n")
+				s.Wire.WriteString("\r\n")
 			}
 			break
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return errors.Join(errEnded, err) // without its end: the client sees that
+			return errors.Join(ErrEnded, err) // without its end: the client sees that
 		}
 	}
-	s.wire.WriteString("\r\n.\r\n")
+	s.Wire.WriteString("\r\n.\r\n")
 	return nil
 }
 
 func (s *session) piece(p []byte, start bool) {
 	if start && p[0] == '.' {
-		s.wire.WriteString(".")
+		s.Wire.WriteString(".")
 	}
 	if p[len(p)-1] == '\n' {
-		s.wire.Write(p[:len(p)-1])
+		s.Wire.Write(p[:len(p)-1])
 		p = crlf
 	}
-	s.wire.Write(p)
+	s.Wire.Write(p)
 }
 
 var crlf = []byte("\r\n")
@@ -240,7 +240,7 @@ func (s *session) quit(string) error {
 		switch {
 		case m.deleted:
 			if os.Remove(s.path(m)) != nil {
-				s.say(replyUnlink) // Compat: and yet +OK in the end
+				s.Say(replyUnlink) // Compat: and yet +OK in the end
 				continue
 			}
 			s.removed++
@@ -248,5 +248,5 @@ func (s *session) quit(string) error {
 			os.Rename(s.path(m), filepath.Join(s.dir, "cur", base+":2,"))
 		}
 	}
-	return s.line.quit("")
+	return s.Line.Quit("")
 }

@@ -1,6 +1,6 @@
-// Package pop3 has the two halves of a POP3 server, RFC 1939: [Popup], which
-// learns who the user is and leaves the rest to a password checker, and [Mailbox],
-// which that checker starts as the user, to serve a maildir.
+// Package pop3 serves a maildir by POP3, RFC 1939, to a user who is known: the half
+// of the server that a password checker starts. It has what is common to both halves
+// too; the other one is package popup.
 package pop3
 
 import (
@@ -11,35 +11,28 @@ import (
 	"goqmail/receive"
 )
 
-// timeout is how long each command is waited for.
-const timeout = 1200 * time.Second
+// Timeout is how long each command is waited for.
+const Timeout = 1200 * time.Second
 
 // maxErrors is how many commands of a session may fail.
 const maxErrors = 1000
 
-// errQuit ends a session as it should, and errEnded one otherwise.
+// ErrQuit ends a session as it should, and ErrEnded one otherwise.
 var (
-	errQuit  = errors.New("quit")
-	errEnded = errors.New("session ended")
+	ErrQuit  = errors.New("quit")
+	ErrEnded = errors.New("session ended")
 )
 
-// Replies. They are interface.
+// Replies of both halves. They are interface.
 const (
-	replyOK            = "+OK "
-	replySyntax        = "-ERR syntax error"
+	ReplyOK     = "+OK "
+	ReplySyntax = "-ERR syntax error"
+)
+
+// Replies of this one.
+const (
 	replyTooLong       = "-ERR line too long"
 	replyTooMany       = "-ERR too many errors"
-	replyUserFirst     = "-ERR USER first"
-	replyAuthorize     = "-ERR authorization first"
-	replyTLS           = "+OK begin TLS"
-	replyTLSTwice      = "-ERR TLS is on"
-	replyNoTLS         = "-ERR TLS not available for now"
-	replyMustTLS       = "-ERR must issue STLS first"
-	replyUsage         = "-ERR usage: popup hostname subprogram"
-	replyFork          = "-ERR unable to fork"
-	replyPipe          = "-ERR unable to write pipe"
-	replyCrashed       = "-ERR aack, child crashed"
-	replyRefused       = "-ERR authorization failed"
 	replyNoMaildir     = "-ERR this user has no $HOME/Maildir"
 	replyScan          = "-ERR unable to scan $HOME/Maildir"
 	replyUnimplemented = "-ERR unimplemented"
@@ -50,66 +43,96 @@ const (
 	replyUnlink        = "-ERR unable to unlink all deleted messages"
 )
 
-// line is the command side of both halves.
-type line struct {
-	wire   *receive.Wire
+// Variables by which the half that knows the user learns of the other one.
+const (
+	CapaVariable = "POP3CAPA" // CAPA is answered
+	TLSVariable  = "POP3TLS"  // the version of TLS
+)
+
+// Client says whose session it is, by what the password checker and the server before
+// it have put into the environment.
+func Client(env receive.Env) string {
+	text := "user <" + receive.Word(env["USER"]) + "> client " + receive.Word(receive.PeerOf(env).IP)
+	if version := env[TLSVariable]; version != "" {
+		text += " tls " + receive.Word(version)
+	}
+	return text
+}
+
+// Line is the command side of both halves.
+type Line struct {
+	Wire   *receive.Wire
 	errors int
 }
 
-func newLine(conn net.Conn) *line { return &line{wire: receive.NewWire(conn, timeout)} }
+// NewLine returns one over a connection.
+func NewLine(conn net.Conn) *Line { return &Line{Wire: receive.NewWire(conn, Timeout)} }
 
-// say writes a reply.
-func (l *line) say(reply string) {
+// Say writes a reply.
+func (l *Line) Say(reply string) {
 	if reply[0] == '-' {
 		l.errors++
 	}
-	l.wire.WriteString(reply + "\r\n")
+	l.Wire.WriteString(reply + "\r\n")
 }
 
-// command is what a server does for a command. An error ends the session.
-type command struct {
-	verb string
-	do   func(argument string) error
-}
-
-// serve serves commands, and other for what is none of them, until one ends the
+// Commands are what a server does for its commands, by their names. An error ends the
 // session.
-func (l *line) serve(commands []command, other string) error {
+type Commands map[string]func(argument string) error
+
+// Serve serves commands, and other for what is none of them, until one ends the
+// session.
+func (l *Line) Serve(commands Commands, other string) error {
 	for {
-		verb, argument, err := l.wire.Command()
+		verb, argument, err := l.Wire.Command()
 		switch {
 		case errors.Is(err, receive.ErrLineTooLong):
-			l.say(replyTooLong)
+			l.Say(replyTooLong)
 		case err != nil:
-			return errors.Join(errEnded, err)
+			return errors.Join(ErrEnded, err)
 		default:
 			if err := l.one(commands, verb, argument, other); err != nil {
 				return err
 			}
 		}
 		if l.errors >= maxErrors {
-			l.say(replyTooMany)
-			return errEnded
+			l.Say(replyTooMany)
+			return ErrEnded
 		}
 	}
 }
 
-func (l *line) one(commands []command, verb, argument, other string) error {
-	for _, c := range commands {
-		if c.verb == verb {
-			return c.do(argument)
+func (l *Line) one(commands Commands, verb, argument, other string) error {
+	if do, ok := commands[verb]; ok {
+		return do(argument)
+	}
+	l.Say(other)
+	return nil
+}
+
+// OK is what answers yes.
+func (l *Line) OK(string) error {
+	l.Say(ReplyOK)
+	return nil
+}
+
+// Quit ends a session.
+func (l *Line) Quit(string) error {
+	l.Say(ReplyOK)
+	return ErrQuit
+}
+
+// Capabilities answers CAPA, RFC 2449: what both halves can do, USER if a user may be
+// named now, and STLS if TLS may begin.
+func (l *Line) Capabilities(user, stls bool) {
+	l.Say(ReplyOK)
+	for _, c := range []struct {
+		name string
+		ok   bool
+	}{{"USER", user}, {"TOP", true}, {"UIDL", true}, {"PIPELINING", true}, {"STLS", stls}, {"IMPLEMENTATION goqmail", true}} {
+		if c.ok {
+			l.Say(c.name)
 		}
 	}
-	l.say(other)
-	return nil
-}
-
-func (l *line) ok(string) error {
-	l.say(replyOK)
-	return nil
-}
-
-func (l *line) quit(string) error {
-	l.say(replyOK)
-	return errQuit
+	l.Say(".")
 }

@@ -1,16 +1,14 @@
 package pop3
 
 import (
-	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"goqmail/receive"
 	"goqmail/receive/receivetest"
 )
 
@@ -74,7 +72,7 @@ func TestMailbox(t *testing.T) {
 		{"retr", "RETR 1\r\nTOP 2 0\r\n", ok + "H\r\n\r\n..x\r\n\r\n\r\n.\r\n" + ok + "..\r\n\r\n\r\n.\r\n", nil},
 		{"top", "TOP 1 1\r\nTOP 1 2\r\nTOP 1\r\n", ok + "H\r\n\r\n..x\r\n\r\n.\r\n" + ok + "H\r\n\r\n..x\r\n\r\n\r\n.\r\n" + ok + "H\r\n\r\n..x\r\n\r\n\r\n.\r\n", nil},
 		{"numbers", "RETR 3\r\nRETR 0\r\nRETR -1\r\nDELE\r\nDELE 99999999999999999999\r\nLIST 1x\r\n",
-			replyTooBig + "\r\n" + replyZero + "\r\n" + replySyntax + "\r\n" + replySyntax + "\r\n" + replyTooBig + "\r\n+OK 1 7\r\n", nil},
+			replyTooBig + "\r\n" + replyZero + "\r\n" + ReplySyntax + "\r\n" + ReplySyntax + "\r\n" + replyTooBig + "\r\n+OK 1 7\r\n", nil},
 		{"last", "LAST\r\nDELE 2\r\nLAST\r\nRSET\r\nLAST\r\nDELE 2\r\nDELE 2\r\n", "+OK 0\r\n" + ok + "+OK 2\r\n" + ok + "+OK 0\r\n" + ok + replyDeleted + "\r\n", nil},
 		{"unknown", "CAPA\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n", replyUnimplemented + "\r\n" + replyUnimplemented + "\r\n" + replyTooLong + "\r\n", nil},
 		{"too many errors", strings.Repeat("X\r\n", 2*maxErrors), strings.Repeat(replyUnimplemented+"\r\n", maxErrors) + replyTooMany + "\r\n", nil},
@@ -121,55 +119,20 @@ func TestNoMaildir(t *testing.T) {
 	}
 }
 
-// checker starts a shell line as the checker.
-func checker(line string) func(conn, up *os.File, env []string) (*os.Process, error) {
-	return func(conn, up *os.File, env []string) (*os.Process, error) {
-		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Env: append(os.Environ(), env...), Files: []*os.File{conn, conn, nil, up}})
+func TestMailboxLog(t *testing.T) {
+	var log strings.Builder
+	b := &Mailbox{Maildir: maildir(t, "cur/a=H\n\nx\n", "new/b=y\n"), Now: receivetest.Now, Capa: true,
+		Log: &receive.Log{Name: "qmail-pop3d", Out: &log, Network: true},
+		Who: Client(receive.Env{"USER": "j e", "TCPREMOTEIP": "192.0.2.7", TLSVariable: "TLS1.3"})}
+	conn := receivetest.Says("CAPA\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n")
+	b.Serve(conn)
+	if got := conn.Out.String(); !strings.HasPrefix(got, "+OK \r\n+OK \r\nTOP\r\nUIDL\r\nPIPELINING\r\nIMPLEMENTATION goqmail\r\n.\r\n") {
+		t.Errorf("%q", got)
 	}
-}
-
-func TestPopup(t *testing.T) {
-	out := filepath.Join(t.TempDir(), "out")
-	const greeting = "+OK <77.1795284247@pop.test.example>\r\n"
-	for _, tt := range []struct{ name, in, checker, want, told string }{
-		{"user and password", "USER joe\r\nPASS  a b \r\nSTAT\r\n", "cat <&3 >" + out, "+OK \r\n", "joe\x00a b \x00<77.1795284247@pop.test.example>\x00"},
-		{"apop", "APOP joe 0123\r\n", "cat <&3 >" + out, "", "joe\x000123\x00<77.1795284247@pop.test.example>\x00"},
-		{"refused", "USER joe\r\nPASS x\r\n", "exit 1", "+OK \r\n" + replyRefused + "\r\n", ""},
-		{"crash", "USER joe\r\nPASS x\r\n", "kill -9 $$", "+OK \r\n" + replyCrashed + "\r\n", ""},
-		{"does not read", "USER joe\r\nPASS x\r\n", "exec 3<&-; exit 0", "+OK \r\n", ""},
-		{"order", "PASS x\r\nUSER\r\nUSER joe\r\nPASS\r\nAPOP joe\r\nSTAT\r\nNOOP\r\nQUIT\r\n", "exit 1",
-			replyUserFirst + "\r\n" + replySyntax + "\r\n+OK \r\n" + replySyntax + "\r\n" + replySyntax + "\r\n" + replyAuthorize + "\r\n+OK \r\n+OK \r\n", ""},
-	} {
-		os.Remove(out)
-		p := &Popup{Host: "pop.test.example", PID: 77, Now: receivetest.Now, Start: checker(tt.checker)}
-		conn := receivetest.Says(tt.in)
-		p.Serve(conn)
-		if got := conn.Out.String(); got != greeting+tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, greeting+tt.want)
-		}
-		if told, _ := os.ReadFile(out); string(told) != tt.told {
-			t.Errorf("%s: the checker is told %q, want %q", tt.name, told, tt.told)
-		}
-	}
-}
-
-// TestPopupLeavesTheRest checks that what comes after the password is not read.
-func TestPopupLeavesTheRest(t *testing.T) {
-	p := &Popup{Now: receivetest.Now, Start: func(_, _ *os.File, _ []string) (*os.Process, error) { return nil, syscall.ENOENT }}
-	in := strings.NewReader("APOP a b\r\nSTAT\r\n")
-	conn := receivetest.Says("")
-	conn.In = in
-	p.Serve(conn)
-	rest, _ := io.ReadAll(in)
-	if string(rest) != "STAT\r\n" {
-		t.Errorf("%q is left", rest)
-	}
-}
-
-func TestUsage(t *testing.T) {
-	var b bytes.Buffer
-	if Usage(&b); b.String() != "-ERR usage: popup hostname subprogram\r\n" {
-		t.Errorf("%q", b.String())
+	want := "qmail-pop3d: login user <j_e> client 192.0.2.7 tls TLS1.3 messages 2\n" +
+		"qmail-pop3d: end user <j_e> client 192.0.2.7 tls TLS1.3 retrieved 1 deleted 1\n"
+	if log.String() != want {
+		t.Errorf("log %q, want %q", log.String(), want)
 	}
 }
 

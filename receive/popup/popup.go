@@ -1,4 +1,7 @@
-package pop3
+// Package popup is the half of a POP3 server (RFC 1939) that learns who the user is
+// and leaves the rest to a password checker, which starts the other half, package
+// pop3, as that user.
+package popup
 
 import (
 	"errors"
@@ -12,10 +15,11 @@ import (
 
 	"goqmail/receive"
 	"goqmail/receive/certs"
+	"goqmail/receive/pop3"
 )
 
-// Popup is the half of the server before the user is known.
-type Popup struct {
+// Server is what a session goes by.
+type Server struct {
 	Host string // part of the challenge
 	PID  int
 	Now  func() time.Time
@@ -32,28 +36,43 @@ type Popup struct {
 	Start func(conn, upfile *os.File, env []string) (*os.Process, error)
 }
 
+// Replies. They are interface.
+const (
+	replyUserFirst = "-ERR USER first"
+	replyAuthorize = "-ERR authorization first"
+	replyTLS       = "+OK begin TLS"
+	replyTLSTwice  = "-ERR TLS is on"
+	replyNoTLS     = "-ERR TLS not available for now"
+	replyMustTLS   = "-ERR must issue STLS first"
+	replyUsage     = "-ERR usage: popup hostname subprogram"
+	replyFork      = "-ERR unable to fork"
+	replyPipe      = "-ERR unable to write pipe"
+	replyCrashed   = "-ERR aack, child crashed"
+	replyRefused   = "-ERR authorization failed"
+)
+
 // maxLogin is how long it may take until a user is named.
 const maxLogin = time.Hour
 
 // Serve serves a client until it has named a user, and then lets the checker go on
 // with it. Under TLS it stays between the two. An error tells nothing that the
 // client does not know.
-func (p *Popup) Serve(conn net.Conn) error {
-	l := newLine(conn)
-	l.wire.Single = true // what comes after the password is for the program that is run
-	l.wire.End = time.Now().Add(maxLogin)
-	s := &popup{Popup: p, line: l, challenge: fmt.Sprintf("<%d.%d@%s>", p.PID, p.Now().Unix(), p.Host)}
+func (p *Server) Serve(conn net.Conn) error {
+	l := pop3.NewLine(conn)
+	l.Wire.Single = true // what comes after the password is for the program that is run
+	l.Wire.End = time.Now().Add(maxLogin)
+	s := &session{Server: p, Line: l, challenge: fmt.Sprintf("<%d.%d@%s>", p.PID, p.Now().Unix(), p.Host)}
 	if p.Implicit {
 		if err := s.handshake(); err != nil {
 			return err
 		}
 	}
-	l.say("+OK " + s.challenge)
-	err := l.serve(s.commands(), replyAuthorize)
-	if err == errQuit {
+	l.Say("+OK " + s.challenge)
+	err := l.Serve(s.commands(), replyAuthorize)
+	if err == pop3.ErrQuit {
 		err = nil
 	}
-	err = errors.Join(err, l.wire.Flush())
+	err = errors.Join(err, l.Wire.Flush())
 	s.endTLS()
 	return err
 }
@@ -61,9 +80,10 @@ func (p *Popup) Serve(conn net.Conn) error {
 // Usage tells a client that the server is not set up right.
 func Usage(w io.Writer) { io.WriteString(w, replyUsage+"\r\n") }
 
-type popup struct {
-	*Popup
-	*line
+// session is the state of one connection.
+type session struct {
+	*Server
+	*pop3.Line
 	challenge string
 	user      string // "" before USER
 	tls       string // version, "" without TLS
@@ -71,70 +91,68 @@ type popup struct {
 
 // commands are those that the server knows. Compat: those that have come with TLS are
 // there only if it is.
-func (s *popup) commands() []command {
-	all := []command{
-		{"user", s.userCommand}, {"pass", s.pass}, {"apop", s.apop}, {"quit", s.quit}, {"noop", s.ok},
-	}
+func (s *session) commands() pop3.Commands {
+	all := pop3.Commands{"user": s.userCommand, "pass": s.pass, "apop": s.apop, "quit": s.Quit, "noop": s.OK}
 	if s.hasTLS() {
-		all = append(all, command{"stls", s.stls}, command{"capa", s.capa})
+		all["stls"], all["capa"] = s.stls, s.capa
 	}
 	return all
 }
 
-func (s *popup) userCommand(name string) error {
+func (s *session) userCommand(name string) error {
 	switch {
 	case s.MustTLS && s.tls == "":
-		s.say(replyMustTLS)
+		s.Say(replyMustTLS)
 	case name == "":
-		s.say(replySyntax)
+		s.Say(pop3.ReplySyntax)
 	default:
 		s.user = name
-		s.say(replyOK)
+		s.Say(pop3.ReplyOK)
 	}
 	return nil
 }
 
-func (s *popup) pass(password string) error {
+func (s *session) pass(password string) error {
 	switch {
 	case s.user == "":
-		s.say(replyUserFirst)
+		s.Say(replyUserFirst)
 		return nil
 	case password == "":
-		s.say(replySyntax)
+		s.Say(pop3.ReplySyntax)
 		return nil
 	}
 	return s.check(s.user, password)
 }
 
-func (s *popup) apop(argument string) error {
+func (s *session) apop(argument string) error {
 	name, digest, ok := strings.Cut(argument, " ")
 	switch {
 	case s.MustTLS && s.tls == "":
-		s.say(replyMustTLS)
+		s.Say(replyMustTLS)
 		return nil
 	case !ok:
-		s.say(replySyntax)
+		s.Say(pop3.ReplySyntax)
 		return nil
 	}
 	return s.check(name, digest)
 }
 
 // check runs the checker and ends the session when it has ended.
-func (s *popup) check(user, password string) error {
-	if err := s.wire.Flush(); err != nil {
-		return errors.Join(errEnded, err)
+func (s *session) check(user, password string) error {
+	if err := s.Wire.Flush(); err != nil {
+		return errors.Join(pop3.ErrEnded, err)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		s.say(replyFork)
-		return errors.Join(errEnded, err)
+		s.Say(replyFork)
+		return errors.Join(pop3.ErrEnded, err)
 	}
 	process, between, err := s.start(r)
 	r.Close()
 	if err != nil {
 		w.Close()
 		s.refused(user, whyNotStarted(err))
-		return errors.Join(errEnded, err)
+		return errors.Join(pop3.ErrEnded, err)
 	}
 	_, err = io.WriteString(w, user+"\x00"+password+"\x00"+s.challenge+"\x00")
 	err = errors.Join(err, w.Close())
@@ -145,10 +163,10 @@ func (s *popup) check(user, password string) error {
 }
 
 // start starts the checker. Under TLS it gets a connection with this process.
-func (s *popup) start(upfile *os.File) (process *os.Process, between net.Conn, err error) {
+func (s *session) start(upfile *os.File) (process *os.Process, between net.Conn, err error) {
 	var env []string
 	if s.hasTLS() {
-		env = []string{CapaVariable + "=1"}
+		env = []string{pop3.CapaVariable + "=1"}
 	}
 	if s.tls == "" {
 		process, err = s.Start(nil, upfile, env)
@@ -159,7 +177,7 @@ func (s *popup) start(upfile *os.File) (process *os.Process, between net.Conn, e
 		return nil, nil, err
 	}
 	defer theirs.Close()
-	if process, err = s.Start(theirs, upfile, append(env, TLSVariable+"="+s.tls)); err != nil {
+	if process, err = s.Start(theirs, upfile, append(env, pop3.TLSVariable+"="+s.tls)); err != nil {
 		between.Close()
 		return nil, nil, err
 	}
@@ -176,29 +194,29 @@ func whyNotStarted(err error) string {
 	return replyRefused
 }
 
-func (s *popup) wait(user string, process *os.Process, unwritten error) error {
+func (s *session) wait(user string, process *os.Process, unwritten error) error {
 	state, err := process.Wait()
 	switch {
 	case err != nil:
-		return errors.Join(errEnded, err)
+		return errors.Join(pop3.ErrEnded, err)
 	case !state.Exited():
 		s.refused(user, replyCrashed)
 	case state.ExitCode() != 0:
 		s.refused(user, replyRefused)
 	case unwritten != nil && !errors.Is(unwritten, syscall.EPIPE):
-		s.say(replyPipe)
+		s.Say(replyPipe)
 	}
-	return errEnded
+	return pop3.ErrEnded
 }
 
 // refused tells that a user is not let in.
-func (s *popup) refused(user, reply string) {
+func (s *session) refused(user, reply string) {
 	s.Log.Event("refused user <", receive.Word(user), ">", s.client(), " reply ", receive.Word(reply))
-	s.say(reply)
+	s.Say(reply)
 }
 
 // client says who the client is.
-func (s *popup) client() string {
+func (s *session) client() string {
 	text := " client " + receive.Word(s.Peer.IP)
 	if s.tls != "" {
 		text += " tls " + s.tls

@@ -1,4 +1,4 @@
-package pop3
+package popup
 
 import (
 	"crypto/tls"
@@ -11,85 +11,57 @@ import (
 
 	"goqmail/receive"
 	"goqmail/receive/certs"
+	"goqmail/receive/pop3"
 )
 
-// Variables by which the half that knows the user learns of the other one.
-const (
-	CapaVariable = "POP3CAPA" // CAPA is answered
-	TLSVariable  = "POP3TLS"  // the version of TLS
-)
-
-// Client says whose session it is, by what the password checker and the server before
-// it have put into the environment.
-func Client(env receive.Env) string {
-	text := "user <" + receive.Word(env["USER"]) + "> client " + receive.Word(receive.PeerOf(env).IP)
-	if version := env[TLSVariable]; version != "" {
-		text += " tls " + receive.Word(version)
-	}
-	return text
-}
-
-func (s *popup) hasTLS() bool { return s.Certs != "" && s.Certs.Exist() }
+func (s *session) hasTLS() bool { return s.Certs != "" && s.Certs.Exist() }
 
 // stls is the STLS command, RFC 2595.
-func (s *popup) stls(argument string) error {
+func (s *session) stls(argument string) error {
 	switch {
 	case s.tls != "":
-		s.say(replyTLSTwice)
+		s.Say(replyTLSTwice)
 		return nil
 	case argument != "":
-		s.say(replySyntax)
+		s.Say(pop3.ReplySyntax)
 		return nil
 	}
 	if err := s.Certs.Check(); err != nil {
 		s.Log.Event("no TLS: ", receive.Word(err.Error()), s.client())
-		s.say(replyNoTLS)
+		s.Say(replyNoTLS)
 		return nil
 	}
-	s.say(replyTLS)
-	if err := s.wire.Flush(); err != nil {
-		return errors.Join(errEnded, err)
+	s.Say(replyTLS)
+	if err := s.Wire.Flush(); err != nil {
+		return errors.Join(pop3.ErrEnded, err)
 	}
 	return s.handshake()
 }
 
 // handshake goes on under TLS. What was said before counts no more.
-func (s *popup) handshake() error {
-	conn, err := s.Certs.Server(s.wire.Conn())
+func (s *session) handshake() error {
+	conn, err := s.Certs.Server(s.Wire.Conn())
 	if err != nil {
 		s.Log.Event("TLS failed: ", receive.Word(err.Error()), s.client())
-		return errors.Join(errEnded, err)
+		return errors.Join(pop3.ErrEnded, err)
 	}
-	s.wire.Use(conn)
+	s.Wire.Use(conn)
 	s.tls, _ = certs.Version(conn)
 	s.user = ""
 	return nil
 }
 
 // endTLS tells the client that this is the end, and nobody has cut the connection.
-func (s *popup) endTLS() {
-	if conn, ok := s.wire.Conn().(*tls.Conn); ok {
+func (s *session) endTLS() {
+	if conn, ok := s.Wire.Conn().(*tls.Conn); ok {
 		conn.CloseWrite()
 	}
 }
 
 // capa is the CAPA command, RFC 2449.
-func (s *popup) capa(string) error {
-	s.listCapabilities(s.tls != "" || !s.MustTLS, s.tls == "")
+func (s *session) capa(string) error {
+	s.Capabilities(s.tls != "" || !s.MustTLS, s.tls == "")
 	return nil
-}
-
-func (l *line) listCapabilities(user, stls bool) {
-	l.say(replyOK)
-	for _, c := range []struct {
-		name string
-		ok   bool
-	}{{"USER", user}, {"TOP", true}, {"UIDL", true}, {"PIPELINING", true}, {"STLS", stls}, {"IMPLEMENTATION goqmail", true}} {
-		if c.ok {
-			l.say(c.name)
-		}
-	}
-	l.say(".")
 }
 
 // pair makes a connection: the end of this process, and that of a program to be.
@@ -111,9 +83,9 @@ const relayBuffer = 16 << 10
 
 // relay hands over what client and program say to each other, until the program has
 // no more to say.
-func (s *popup) relay(program net.Conn) {
-	client := s.wire.Conn()
-	s.wire.End = time.Time{}
+func (s *session) relay(program net.Conn) {
+	client := s.Wire.Conn()
+	s.Wire.End = time.Time{}
 	defer program.Close()
 	go func() {
 		relayOne(program, client)
@@ -128,10 +100,10 @@ func (s *popup) relay(program net.Conn) {
 func relayOne(to, from net.Conn) {
 	buf := make([]byte, relayBuffer)
 	for {
-		from.SetReadDeadline(time.Now().Add(timeout))
+		from.SetReadDeadline(time.Now().Add(pop3.Timeout))
 		n, err := from.Read(buf)
 		if n > 0 {
-			to.SetWriteDeadline(time.Now().Add(timeout))
+			to.SetWriteDeadline(time.Now().Add(pop3.Timeout))
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}

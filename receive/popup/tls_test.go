@@ -1,4 +1,4 @@
-package pop3
+package popup
 
 import (
 	"bufio"
@@ -13,6 +13,7 @@ import (
 
 	"goqmail/receive"
 	"goqmail/receive/certs"
+	"goqmail/receive/pop3"
 	"goqmail/receive/receivetest"
 )
 
@@ -24,7 +25,7 @@ type client struct {
 	done chan error
 }
 
-func connect(t *testing.T, p *Popup) *client {
+func connect(t *testing.T, p *Server) *client {
 	here, there := net.Pipe()
 	c := &client{t: t, conn: here, r: bufio.NewReader(here), done: make(chan error, 1)}
 	here.SetDeadline(time.Now().Add(20 * time.Second))
@@ -71,10 +72,10 @@ func (c *client) secure() {
 
 const hello = "+OK <77.1795284247@pop.test.example>\r\n"
 
-func secured(t *testing.T, shell string) (*Popup, *strings.Builder) {
+func secured(t *testing.T, shell string) (*Server, *strings.Builder) {
 	dir := receivetest.Control(t, map[string]string{"servercert.pem": receivetest.Certificate(t, "pop.test.example")})
 	log := &strings.Builder{}
-	return &Popup{
+	return &Server{
 		Host: "pop.test.example", PID: 77, Now: receivetest.Now, Start: checker(shell), Certs: certs.Folder(dir),
 		Peer: receive.Peer{IP: "192.0.2.7"}, Log: &receive.Log{Name: "qmail-popup", Out: log, Network: true},
 	}, log
@@ -87,7 +88,7 @@ func TestSTLS(t *testing.T) {
 	c.reads(hello)
 	c.says("CAPA\r\n", "+OK \r\nUSER\r\nTOP\r\nUIDL\r\nPIPELINING\r\nSTLS\r\nIMPLEMENTATION goqmail\r\n.\r\n")
 	c.says("USER evil\r\n", "+OK \r\n")
-	c.says("STLS now\r\n", replySyntax+"\r\n")
+	c.says("STLS now\r\n", pop3.ReplySyntax+"\r\n")
 	c.says("STLS\r\n", replyTLS+"\r\n")
 	c.secure()
 	c.says("PASS x\r\n", replyUserFirst+"\r\n") // what was said before is forgotten
@@ -163,47 +164,4 @@ func TestLarge(t *testing.T) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
 	}
 	<-c.done
-}
-
-func TestMailboxLog(t *testing.T) {
-	var log strings.Builder
-	b := &Mailbox{Maildir: maildir(t, "cur/a=H\n\nx\n", "new/b=y\n"), Now: receivetest.Now, Capa: true,
-		Log: &receive.Log{Name: "qmail-pop3d", Out: &log, Network: true},
-		Who: Client(receive.Env{"USER": "j e", "TCPREMOTEIP": "192.0.2.7", TLSVariable: "TLS1.3"})}
-	conn := receivetest.Says("CAPA\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n")
-	b.Serve(conn)
-	if got := conn.Out.String(); !strings.HasPrefix(got, "+OK \r\n+OK \r\nTOP\r\nUIDL\r\nPIPELINING\r\nIMPLEMENTATION goqmail\r\n.\r\n") {
-		t.Errorf("%q", got)
-	}
-	want := "qmail-pop3d: login user <j_e> client 192.0.2.7 tls TLS1.3 messages 2\n" +
-		"qmail-pop3d: end user <j_e> client 192.0.2.7 tls TLS1.3 retrieved 1 deleted 1\n"
-	if log.String() != want {
-		t.Errorf("log %q, want %q", log.String(), want)
-	}
-}
-
-// FuzzPopup has a client say anything: every line of the answer is a reply, and
-// nobody is let in who has not named a user and a password.
-func FuzzPopup(f *testing.F) {
-	f.Add("USER joe\r\nPASS secret\r\n")
-	f.Add("APOP joe 0123\r\nQUIT\r\n")
-	f.Add("STLS\r\nCAPA\r\nuser\r\npass \r\nAPOP x\r\n")
-	f.Fuzz(func(t *testing.T, in string) {
-		asked := false
-		p := &Popup{Host: "pop.test.example", PID: 77, Now: receivetest.Now, Start: func(_, _ *os.File, _ []string) (*os.Process, error) {
-			asked = true
-			return nil, os.ErrPermission
-		}}
-		conn := receivetest.Says(in)
-		p.Serve(conn)
-		lower := strings.ToLower(in)
-		if asked && !strings.Contains(lower, "apop ") && !(strings.Contains(lower, "user ") && strings.Contains(lower, "pass ")) {
-			t.Errorf("%q: a checker is asked", in)
-		}
-		for line := range strings.Lines(conn.Out.String()) {
-			if !strings.HasSuffix(line, "\r\n") || !strings.HasPrefix(line, "+OK ") && !strings.HasPrefix(line, "-ERR ") {
-				t.Errorf("%q is answered %q", in, conn.Out.String())
-			}
-		}
-	})
 }
