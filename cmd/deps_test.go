@@ -108,6 +108,7 @@ var onlyQueue = []string{
 	"goqmail/internal/exitcode",
 	"goqmail/internal/home",
 	"goqmail/internal/ids",
+	"goqmail/internal/serve",
 	"goqmail/internal/syserr",
 	"goqmail/queue",
 }

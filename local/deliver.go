@@ -4,6 +4,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"goqmail/dot-qmail"
@@ -43,6 +44,9 @@ func (d *Delivery) Deliver() error {
 	}
 	if err := r.prepare(); err != nil {
 		return err
+	}
+	if r.Shared && r.takesProcess() {
+		return ErrShared
 	}
 	if err := r.each(r.obey); err != nil {
 		return err
@@ -96,6 +100,14 @@ func (r *run) prepare() (err error) {
 	}
 	r.env = environment(r.Env, r.Delivery, r.plan, r.newSender, r.added)
 	return nil
+}
+
+// takesProcess reports whether an instruction cannot be carried out in a process
+// that makes other deliveries.
+func (r *run) takesProcess() bool {
+	return slices.ContainsFunc(r.plan.Instructions, func(i dotqmail.Instruction) bool {
+		return i.Kind == dotqmail.Program || i.Kind == dotqmail.Mbox
+	})
 }
 
 // homeFolder shows a home to dotqmail.

@@ -50,6 +50,7 @@
 package local
 
 import (
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -122,7 +123,16 @@ type Delivery struct {
 
 	Out  io.Writer // what was done, for the log
 	Warn io.Writer // warnings
+
+	// Shared is set in a process that makes other deliveries at the same time.
+	// What takes a process of its own is not done there, see [ErrShared].
+	Shared bool
 }
+
+// ErrShared means that nothing was done, since the delivery takes a process of its
+// own: it runs programs, which get this process's descriptors, or appends to an
+// mbox, which fcntl(2) locks for a process and not for a delivery.
+var ErrShared = errors.New("delivery takes a process of its own")
 
 // Submission is a message on its way into the queue; [goqmail/internal/qq.Message]
 // is one.

@@ -14,13 +14,14 @@ import (
 const tcptoSize = 1024
 
 // Make makes an empty queue in a folder, split into so many folders. What is
-// there already stays as it is. Modes are qmail's; owners are the caller's.
+// there already stays as it is. Modes are qmail's, but that all users may get at the
+// socket of the qmail-queue that stays; owners are the caller's.
 func Make(folder string, split int) error {
 	for _, d := range []struct {
 		name string
 		mode fs.FileMode
 	}{
-		{"", 0o750}, {"bounce", 0o700}, {"intd", 0o700}, {"pid", 0o700}, {"todo", 0o750}, {"lock", 0o750},
+		{"", 0o751}, {"bounce", 0o700}, {"intd", 0o700}, {"pid", 0o700}, {"todo", 0o750}, {"lock", 0o750},
 		{"mess", 0o750}, {"info", 0o700}, {"local", 0o700}, {"remote", 0o700},
 	} {
 		if err := mkdir(filepath.Join(folder, d.name), d.mode); err != nil {

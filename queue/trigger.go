@@ -69,11 +69,24 @@ var ErrLocked = errors.New("queue is locked")
 // Lock takes the lock that keeps a second qmail-send from the queue. It lasts
 // until the file that it returns is closed or the process ends.
 func Lock(folder string) (io.Closer, error) {
-	f, err := os.OpenFile(filepath.Join(folder, mutexFile), os.O_WRONLY, 0)
+	return lock(filepath.Join(folder, mutexFile), os.O_WRONLY, unix.LOCK_EX|unix.LOCK_NB)
+}
+
+// LockServer waits for the lock that keeps a second qmail-queue from staying. It is one
+// on the folder pid.
+func LockServer(folder string) (io.Closer, error) {
+	return lock(filepath.Join(folder, "pid"), os.O_RDONLY, unix.LOCK_EX)
+}
+
+func lock(path string, flag, how int) (io.Closer, error) {
+	f, err := os.OpenFile(path, flag, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Flock(int(f.Fd()), how)
+	}
+	if err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, ErrLocked

@@ -56,8 +56,10 @@ func (o owners) want(name string, st fs.FileInfo) (uid int, mode fs.FileMode) {
 	own := name == queue.SendFolder || strings.HasPrefix(name, queue.SendFolder+"/")
 	uid, mode = o.queue, 0o700
 	switch top {
-	case "mess", "todo", "lock", ".":
+	case "mess", "todo", "lock":
 		mode = 0o750
+	case ".":
+		mode = 0o751 // all users may get at the socket of the qmail-queue that stays
 	}
 	switch {
 	case own:

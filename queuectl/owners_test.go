@@ -23,7 +23,7 @@ func TestWant(t *testing.T) {
 		uid  int
 		mode fs.FileMode
 	}{
-		{".", q, 0o750}, {"pid", q, 0o700}, {"intd", q, 0o700}, {"todo", q, 0o750}, {"bounce", s, 0o700},
+		{".", q, 0o751}, {"pid", q, 0o700}, {"intd", q, 0o700}, {"todo", q, 0o750}, {"bounce", s, 0o700},
 		{"mess", q, 0o750}, {"mess/2", q, 0o750}, {"info", s, 0o700}, {"info/2", s, 0o700}, {"local/0", s, 0o700}, {"remote/0", s, 0o700},
 		{"lock", q, 0o750}, {"lock/tcpto", r, 0o644}, {"lock/sendmutex", s, 0o600}, {"lock/trigger", s, 0o622},
 		{"lock/send", s, 0o700}, {"lock/send/local", s, 0o700}, {"lock/send/local/1/7", s, 0o600},

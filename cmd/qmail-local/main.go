@@ -31,6 +31,9 @@ func run() int {
 	// at its size limit must be cut back. Programs find both at their defaults.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
 
+	if len(os.Args) == 2 && os.Args[1] == "-serve" {
+		return stay()
+	}
 	show := false
 	options := getopt.New(os.Args[1:], "nN")
 	for {
@@ -52,29 +55,27 @@ func run() int {
 		io.WriteString(os.Stderr, usage)
 		return exitcode.Hard
 	}
-	d := delivery(args)
+	d := delivery(args, os.Stdin)
+	d.Host, d.Files = local.ThisHost(), durable.NewDir(d.Home)
+	d.Shell = local.NewShell(os.Stdin, os.Stdout, os.Stderr)
+	d.Out, d.Warn = os.Stdout, os.Stderr
 	if show {
-		return report(d.Show())
+		return report(d.Show(), os.Stderr)
 	}
-	return report(d.Deliver())
+	return report(d.Deliver(), os.Stderr)
 }
 
-// delivery is what the arguments, the environment and the descriptors ask for.
-func delivery(args []string) *local.Delivery {
+// delivery is what the arguments and the environment ask for.
+func delivery(args []string, message *os.File) *local.Delivery {
 	return &local.Delivery{
-		Host:      local.ThisHost(),
 		User:      args[0],
 		Home:      args[1],
-		Files:     durable.NewDir(args[1]),
 		To:        dotqmail.Recipient{Local: args[2], Dash: args[3], Ext: args[4], Host: args[5]},
 		Sender:    args[6],
 		ByDefault: args[7],
-		Message:   os.Stdin,
-		Shell:     local.NewShell(os.Stdin, os.Stdout, os.Stderr),
+		Message:   message,
 		Queue:     queue,
 		Env:       os.Environ(),
-		Out:       os.Stdout,
-		Warn:      os.Stderr,
 	}
 }
 
@@ -89,7 +90,7 @@ func queue(env []string) (local.Submission, error) {
 }
 
 // report tells why a delivery failed and returns the exit code.
-func report(err error) int {
+func report(err error, out io.Writer) int {
 	if err == nil {
 		return exitcode.OK
 	}
@@ -99,7 +100,7 @@ func report(err error) int {
 		text = f.Text
 	}
 	if text != "" {
-		io.WriteString(os.Stderr, text+"\n")
+		io.WriteString(out, text+"\n")
 	}
 	if fault.IsPermanent(err) {
 		return exitcode.Hard

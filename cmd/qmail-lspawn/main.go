@@ -52,6 +52,12 @@ func run() int {
 		},
 		UID: uint32(uid),
 	}
+	if os.Getenv("QMAILLOCAL") == "" {
+		local.Staying = &spawn.Staying{
+			Program: local.Program, Env: env,
+			Most: 32, Each: 200, Idle: 10 * time.Second, Hello: 10 * time.Second,
+		}
+	}
 	server := spawn.Server{Slots: slots, Messages: "queue/mess", Trusted: spawn.Owners(ids.System, dir, uid), Deliver: local.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft

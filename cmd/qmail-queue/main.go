@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -27,6 +28,9 @@ const lifetime = 24 * time.Hour
 func main() { exitcode.Main(run) }
 
 func run() int {
+	if len(os.Args) == 2 && os.Args[1] == "-serve" && !home.Privileged() {
+		return stay()
+	}
 	// A caller's user cannot stop it half way with a key.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
 	syscall.Umask(0o033)
@@ -39,12 +43,16 @@ func run() int {
 	if code != exitcode.OK {
 		return code
 	}
-	who := origin()
+	return submit(q, folder, os.Stdin, os.Stdout, origin())
+}
+
+// submit queues one message and returns the exit code.
+func submit(q *queue.Queue, folder string, message, envelope io.Reader, who queue.Origin) int {
 	// Bounces may use the space that is kept from new mail.
 	if who.Account != "qmails" && queue.CheckSpace(folder) != nil {
 		return exitcode.QueueWrite
 	}
-	if _, err := q.Submit(os.Stdin, os.Stdout, who); err != nil {
+	if _, err := q.Submit(message, envelope, who); err != nil {
 		var f *queue.Failure
 		if errors.As(err, &f) {
 			return f.Code
@@ -73,11 +81,14 @@ func isFolder(name string) bool {
 	return err == nil && st.IsDir()
 }
 
+// accounts are those that the Received line calls by what they do.
+var accounts = []string{"alias", "qmaild", "qmails"}
+
 // origin tells who calls. The accounts are only for the Received line, so that
 // trouble with looking them up is no reason to refuse the message.
 func origin() queue.Origin {
 	uid := os.Getuid()
-	account, _ := ids.System.Name(uid, "alias", "qmaild", "qmails")
+	account, _ := ids.System.Name(uid, accounts...)
 	return queue.Origin{UID: uid, PID: os.Getpid(), Account: account, Time: time.Now()}
 }
 

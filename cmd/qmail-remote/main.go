@@ -23,15 +23,12 @@ func main() { exitcode.Main(run) }
 // run always returns 0: the verdict is in the reports. Compat: for wrong usage too.
 func run() int {
 	signal.Ignore(syscall.SIGPIPE) // whoever reads the reports may be gone
-	if len(os.Args) < 4 {
+	serving := len(os.Args) == 2 && os.Args[1] == "-serve"
+	if len(os.Args) < 4 && !serving {
 		return fail(remote.ErrUsage)
 	}
 	if err := os.Chdir(home.Dir()); err != nil {
 		return fail(remote.ErrHome)
-	}
-	settings, err := remote.ReadSettings("control")
-	if err != nil {
-		return fail(err)
 	}
 	client := &remote.Client{
 		Dial:     remote.DialTCP,
@@ -42,6 +39,13 @@ func run() int {
 		Now:      time.Now,
 	}
 	confine.Remote(".").Enter(".", "qmail-remote", io.Discard) // the reports go to standard error, too
+	if serving {
+		return stay(client)
+	}
+	settings, err := remote.ReadSettings("control")
+	if err != nil {
+		return fail(err)
+	}
 	mail := &remote.Mail{Host: os.Args[1], Sender: os.Args[2], Recipients: os.Args[3:], Message: os.Stdin}
 	_ = client.Send(context.Background(), settings, mail, os.Stdout)
 	return exitcode.OK

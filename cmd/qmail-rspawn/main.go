@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
@@ -38,6 +39,12 @@ func run() int {
 	// Nobody knows what another program needs that is run in place of qmail-remote.
 	if remote.Program == usual && confine.IsOurs(usual.Path, usual.Name) {
 		confine.Rspawn(dir).Enter(dir, "qmail-rspawn", os.Stderr)
+	}
+	if remote.Program == usual {
+		remote.Staying = &spawn.Staying{
+			Program: usual, Env: remote.Env,
+			Most: 1, Each: slots, Idle: time.Minute, Hello: 10 * time.Second,
+		}
 	}
 	server := spawn.Server{Slots: slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {

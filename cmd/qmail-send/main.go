@@ -1,6 +1,6 @@
 // Qmail-send delivers the messages in the queue. It is started by qmail-start, with
 // its log on descriptor 0, qmail-lspawn on 1 and 2, qmail-rspawn on 3 and 4, and
-// qmail-clean on 5 and 6. See qmail-send(8).
+// qmail-clean on 5 and 6; while 7 is open, qmail-queue stays. See qmail-send(8).
 package main
 
 import (
@@ -25,6 +25,7 @@ func run() int {
 	// SIGPIPE is caught, not ignored, so that qmail-queue has it at its default.
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGALRM, syscall.SIGHUP, syscall.SIGPIPE)
 	syscall.Umask(0o077)
+	syscall.CloseOnExec(7)
 	dir := home.Dir()
 	log := descriptor(0)
 	// Standard error is the end of a pipe here: a crash is to be told in the log.

@@ -1,6 +1,7 @@
 // Package qq hands messages to qmail-queue, qmail-queue(8): the message on its
 // descriptor 0, the envelope on 1, the verdict in its exit code, and with code 82
-// the reason from its descriptor 6.
+// the reason from its descriptor 6. A qmail-queue that stays is asked first, over its
+// socket; if there is none, or $QMAILQUEUE names another program, one is started.
 package qq
 
 import (
@@ -36,6 +37,7 @@ func System(home string) Queue {
 // From, To for each recipient, and Close. It is not queued unless Close returns nil.
 type Message struct {
 	process *os.Process
+	served  *served  // in place of process and custom
 	body    *os.File // write end of descriptor 0
 	env     *os.File // write end of descriptor 1
 	custom  *os.File // read end of descriptor 6
@@ -46,23 +48,32 @@ type Message struct {
 
 const bufferSize = 32 << 10
 
-// Open starts the program. It fails only if the host is out of resources; a
-// missing program or home is told by Close.
+// usual is the program that takes messages if no other is named.
+const usual = "bin/qmail-queue"
+
+// Open asks the process that stays, or starts the program. It fails only if the host
+// is out of resources; a missing program or home is told by Close.
 func (q Queue) Open() (*Message, error) {
 	var ends [6]*os.File // message, envelope, reason: read and write end of each
-	for i := 0; i < len(ends); i += 2 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			closeAll(ends[:])
-			return nil, err
-		}
-		ends[i], ends[i+1] = r, w
+	if err := pipes(ends[:4]); err != nil {
+		return nil, err
 	}
-	m := &Message{body: ends[1], env: ends[3], custom: ends[4]}
+	m := &Message{body: ends[1], env: ends[3]}
 	m.out = bufio.NewWriterSize(m.body, bufferSize)
+	if q.Program == "" {
+		if m.served = q.askStaying(ends[0], ends[2]); m.served != nil {
+			closeAll([]*os.File{ends[0], ends[2]})
+			return m, nil
+		}
+	}
+	if err := pipes(ends[4:]); err != nil {
+		closeAll(ends[:])
+		return nil, err
+	}
+	m.custom = ends[4]
 	program := q.Program
 	if program == "" {
-		program = "bin/qmail-queue"
+		program = usual
 	}
 	var err error
 	m.process, err = os.StartProcess(program, []string{program}, &os.ProcAttr{
@@ -86,6 +97,19 @@ func (q Queue) Open() (*Message, error) {
 	return m, nil
 }
 
+// pipes makes as many pipes as there is room for both their ends.
+func pipes(ends []*os.File) error {
+	for i := 0; i < len(ends); i += 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(ends)
+			return err
+		}
+		ends[i], ends[i+1] = r, w
+	}
+	return nil
+}
+
 // whyNotRun tells a bad home from a bad program.
 func (q Queue) whyNotRun(cause error) *fault.Error {
 	code := exitcode.QueueCannotExec
@@ -104,8 +128,12 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// PID is the process id of the program, which the log calls qp; 0 if none runs.
+// PID is the process id of the program, which the log calls qp, or the number that
+// the process that stays gave the message in its place; 0 if there is none.
 func (m *Message) PID() int {
+	if m.served != nil {
+		return m.served.qp
+	}
 	if m.process == nil {
 		return 0
 	}
@@ -188,30 +216,44 @@ func (m *Message) Close() error {
 		m.failed = true
 	}
 	m.env.Close()
-	defer m.custom.Close()
-	if m.notRun != nil {
-		return m.notRun
+	code, reason, fail := m.outcome()
+	if fail != nil {
+		return fail
 	}
-	custom := make(chan string, 1)
-	go func() { custom <- readReason(m.custom) }()
-	state, err := m.process.Wait()
-	if err != nil {
-		return fault.Soft("qq waitpid surprise (#4.3.0)", err)
-	}
-	if !state.Exited() {
-		return fault.Soft(exitcode.QueueCrashed, nil)
-	}
-	code := state.ExitCode()
 	if code == exitcode.OK {
 		if !m.failed {
 			return nil
 		}
 		code = exitcode.QueueRead // it cannot have read what could not be written
 	}
-	// The program may have left a child behind that holds the pipe open.
-	m.custom.SetReadDeadline(time.Now().Add(reasonWait))
-	verdict, text := exitcode.Queue(code, <-custom)
+	verdict, text := exitcode.Queue(code, reason)
 	return &fault.Error{Perm: verdict == exitcode.Permanent, Text: text}
+}
+
+// outcome waits for the exit code, and for the reason unless that is 0.
+func (m *Message) outcome() (code int, reason string, fail error) {
+	if m.served != nil {
+		return m.served.outcome()
+	}
+	defer m.custom.Close()
+	if m.notRun != nil {
+		return 0, "", m.notRun
+	}
+	custom := make(chan string, 1)
+	go func() { custom <- readReason(m.custom) }()
+	state, err := m.process.Wait()
+	if err != nil {
+		return 0, "", fault.Soft("qq waitpid surprise (#4.3.0)", err)
+	}
+	if !state.Exited() {
+		return 0, "", fault.Soft(exitcode.QueueCrashed, nil)
+	}
+	if code = state.ExitCode(); code != exitcode.OK {
+		// The program may have left a child behind that holds the pipe open.
+		m.custom.SetReadDeadline(time.Now().Add(reasonWait))
+		reason = <-custom
+	}
+	return code, reason, nil
 }
 
 // Limits of the reason: its bytes, and how long to wait for it once the program

@@ -3,12 +3,14 @@ package spawn
 import (
 	"bytes"
 	"errors"
+	"io"
 	"syscall"
 	"time"
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fault"
 	"goqmail/internal/report"
+	"goqmail/internal/serve"
 )
 
 // User is who is in charge of a local address: the account that its deliveries
@@ -33,6 +35,8 @@ type Local struct {
 	Find func(local string) (User, error)
 	UID  uint32        // the caller's; unless it is 0, only that user gets deliveries
 	Wait time.Duration // see [Child.Linger]
+	// Staying are the processes that stay; nil: one is started for each delivery.
+	Staying *Staying
 }
 
 // Deliver does one delivery.
@@ -48,10 +52,17 @@ func (l Local) Deliver(d Delivery) report.Report {
 	if err != nil {
 		return failure(err)
 	}
+	args := []string{l.Program.Name, "--", u.Name, u.Home, d.Local, u.Dash, u.Ext, d.Host, d.Sender, l.Default}
+	if l.Staying != nil {
+		if a, ok := l.Staying.Do(credential, args[2:], d.Message); ok {
+			return stayedLocal(a)
+		}
+		d.Message.Seek(0, io.SeekStart)
+	}
 	var out localOutput
 	status, err := Child{
 		Path:       l.Program.Path,
-		Args:       []string{l.Program.Name, "--", u.Name, u.Home, d.Local, u.Dash, u.Ext, d.Host, d.Sender, l.Default},
+		Args:       args,
 		Dir:        l.Dir,
 		Env:        l.Env,
 		Stdin:      d.Message,
@@ -62,7 +73,17 @@ func (l Local) Deliver(d Delivery) report.Report {
 	if err != nil {
 		return notRun(err, "Unable to run qmail-local.")
 	}
-	return localReport(status, out.text())
+	if !status.Exited() {
+		return localReport(crashed, "")
+	}
+	return localReport(status.ExitStatus(), out.text())
+}
+
+// stayedLocal reports what a process that stays has said.
+func stayedLocal(a serve.Answer) report.Report {
+	var out localOutput
+	io.WriteString(&out, a.Text)
+	return localReport(a.Code, out.text())
 }
 
 // become returns how to become a user: all supplementary groups go.
@@ -84,11 +105,10 @@ func (l Local) become(u User) (*syscall.Credential, error) {
 // Compat: to qmail an exit code that nobody knows is a permanent failure. Here it
 // is temporary: 2 is a Go program's panic, 126 and 127 are the shell's for a
 // program that it cannot run.
-func localReport(status syscall.WaitStatus, text string) report.Report {
-	if !status.Exited() || status.ExitStatus() == exitPanic {
+func localReport(code int, text string) report.Report {
+	if code == crashed || code == exitPanic {
 		return report.Z("qmail-local crashed.\n")
 	}
-	code := status.ExitStatus()
 	if text, ok := exitcode.Start(code); ok {
 		return report.Z(text + "\n")
 	}

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"io"
 	"os"
 	"syscall"
 	"time"
@@ -16,14 +17,24 @@ type Remote struct {
 	Dir     string        // folder in which it is run; empty: the caller's working folder
 	Env     []string      // of the program
 	Wait    time.Duration // see [Child.Linger]
+	// Staying is the process that stays; nil: one is started for each delivery.
+	Staying *Staying
 }
 
 // Deliver does one delivery.
 func (r Remote) Deliver(d Delivery) report.Report {
 	var out report.Remote
+	args := []string{r.Program.Name, d.Host, d.Sender, d.Recipient}
+	if r.Staying != nil {
+		if a, ok := r.Staying.Do(nil, args[1:], d.Message); ok {
+			io.WriteString(&out, a.Text)
+			return remoteReport(a.Code, &out)
+		}
+		d.Message.Seek(0, io.SeekStart)
+	}
 	status, err := Child{
 		Path:   r.Program.Path,
-		Args:   []string{r.Program.Name, d.Host, d.Sender, d.Recipient},
+		Args:   args,
 		Dir:    r.Dir,
 		Env:    r.Env,
 		Stdin:  d.Message,
@@ -34,18 +45,20 @@ func (r Remote) Deliver(d Delivery) report.Report {
 	if err != nil {
 		return notRun(err, "Unable to run qmail-remote.")
 	}
-	return remoteReport(status, &out)
+	if !status.Exited() {
+		return remoteReport(crashed, &out)
+	}
+	return remoteReport(status.ExitStatus(), &out)
 }
 
 // remoteReport reads how qmail-remote ended.
 //
 // Compat: to qmail every exit code but 0 and 111 is a permanent failure; here 100
 // is the only one. For the others see localReport.
-func remoteReport(status syscall.WaitStatus, out *report.Remote) report.Report {
-	if !status.Exited() || status.ExitStatus() == exitPanic {
+func remoteReport(code int, out *report.Remote) report.Report {
+	switch code {
+	case crashed, exitPanic:
 		return report.Z("qmail-remote crashed.\n")
-	}
-	switch status.ExitStatus() {
 	case exitcode.OK:
 	case exitcode.Hard:
 		return report.D("Unable to run qmail-remote.\n")

@@ -9,7 +9,7 @@ import (
 )
 
 // reserved is the first descriptor that qmail-send is not given.
-const reserved = 7
+const reserved = 8
 
 // Reserve keeps the descriptors that qmail-send is to have from being used for
 // anything else, and what the caller left open from reaching the programs. It

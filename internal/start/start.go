@@ -6,6 +6,7 @@
 //	                    1, 2 ── 0, 1 qmail-lspawn
 //	logger 0 ── 0 qmail-send  3, 4 ── 0, 1 qmail-rspawn
 //	                    5, 6 ── 0, 1 qmail-clean
+//	                       7 ── 0    qmail-queue -serve
 //
 // The numbers are descriptors. No process has an end of a pipe that is not its
 // own, so all end once qmail-send does: they read the end of their input.
@@ -21,6 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"goqmail/internal/confine"
 	"goqmail/internal/spawn"
 )
 
@@ -52,14 +54,15 @@ const slots = 1 << 14
 // if a program is missing; what was started by the time of another failure ends
 // once the caller has. [Reserve] must have been called first.
 func (s System) Run() error {
-	var pipes [7]pipe // by the number of qmail-send's descriptor; 0 is used with a logger only
+	var pipes [8]pipe // by the number of qmail-send's descriptor; 0 is used with a logger only
 	for i := range pipes {
 		var err error
 		if pipes[i], err = newPipe(); err != nil {
 			return err
 		}
 	}
-	children, err := s.children(&pipes)
+	staying := confine.IsOurs(s.program("qmail-queue"), "qmail-queue")
+	children, err := s.children(&pipes, staying)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,11 @@ func (s System) Run() error {
 	if len(s.Logger) == 0 {
 		log = 1
 	}
-	return s.become(send, [7]int{log, pipes[1].w, pipes[2].r, pipes[3].w, pipes[4].r, pipes[5].w, pipes[6].r})
+	files := []int{log, pipes[1].w, pipes[2].r, pipes[3].w, pipes[4].r, pipes[5].w, pipes[6].r}
+	if staying {
+		files = append(files, pipes[7].w)
+	}
+	return s.become(send, files)
 }
 
 func newPipe() (pipe, error) {
@@ -89,8 +96,9 @@ func newPipe() (pipe, error) {
 
 func (s System) program(name string) string { return filepath.Join(s.Home, "bin", name) }
 
-// children lists the programs to start and finds them.
-func (s System) children(pipes *[7]pipe) ([]child, error) {
+// children lists the programs to start and finds them. A qmail-queue stays only if it
+// is that of this system: another one would wait for a message on descriptor 0.
+func (s System) children(pipes *[8]pipe, staying bool) ([]child, error) {
 	var all []child
 	if len(s.Logger) > 0 {
 		path, err := find(s.Logger[0], s.Env, filepath.Join(s.Home, "bin"))
@@ -106,8 +114,12 @@ func (s System) children(pipes *[7]pipe) ([]child, error) {
 	}{
 		{[]string{"qmail-lspawn", s.Delivery}, s.Users.local(), pipes[1].r, pipes[2].w},
 		{[]string{"qmail-rspawn"}, s.Users.remote(), pipes[3].r, pipes[4].w},
-		{[]string{"qmail-clean"}, s.Users.clean(), pipes[5].r, pipes[6].w},
+		{[]string{"qmail-clean"}, s.Users.queue(), pipes[5].r, pipes[6].w},
+		{[]string{"qmail-queue", "-serve"}, s.Users.queue(), pipes[7].r, 2},
 	} {
+		if c.argv[0] == "qmail-queue" && !staying {
+			continue
+		}
 		path := s.program(c.argv[0])
 		if err := executable(path); err != nil {
 			return nil, err
@@ -130,8 +142,8 @@ func (c child) start(env []string) error {
 }
 
 // become turns this process into qmail-send, with those files as its descriptors
-// 0 to 6.
-func (s System) become(send string, files [7]int) error {
+// from 0 on.
+func (s System) become(send string, files []int) error {
 	if err := s.Users.becomeSend(); err != nil {
 		return err
 	}

@@ -80,7 +80,8 @@ func (u *Users) remote() *syscall.Credential {
 	return credential(u.qmailr, u.qmail, u.remoteGroups...)
 }
 
-func (u *Users) clean() *syscall.Credential {
+// queue is who owns the queue.
+func (u *Users) queue() *syscall.Credential {
 	if u == nil {
 		return nil
 	}

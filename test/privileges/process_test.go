@@ -45,15 +45,17 @@ const (
 var processes = map[string]process{
 	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", ofSpawners, "0<pipe 1>out 2>err", free}, // the logger
 	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", asStarted,
-		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe lock/sendmutex lock/trigger lock/trigger pipe socket", free},
-	"qmail-lspawn": {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err message message pipe pipe", free},
-	"qmail-getpw":  {"qmailp", "nofiles", "nofiles", "none", "0077", home, asStarted, "0<null 1>pipe 2>err", free},
-	"qmail-local":  {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
-	"sh":           {"pat", "pat", "pat", "none", "0077", "/home/pat", ofCommand, "0<message 1>pipe 2>pipe", free},
-	"qmail-rspawn": {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err message pipe", whole},
-	"qmail-remote": {"qmailr", "qmail", "qmail keys", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe socket", whole},
-	"qmail-clean":  {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err", whole},
-	"qmail-queue":  {"eve qmailq", "eve", "eve", "none", "0033", "/home/eve", "HOME", "0<pipe 1<pipe 2>null message", free},
+		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe lock/sendmutex lock/trigger lock/trigger pipe pipe socket", free},
+	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err message message pipe pipe socket", free},
+	"qmail-getpw":         {"qmailp", "nofiles", "nofiles", "none", "0077", home, asStarted, "0<null 1>pipe 2>err", free},
+	"qmail-local":         {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
+	"qmail-local -serve":  {"pat", "pat", "pat", "none", "0077", home, asStarted, "1>null 2>null socket", free},
+	"sh":                  {"pat", "pat", "pat", "none", "0077", "/home/pat", ofCommand, "0<message 1>pipe 2>pipe", free},
+	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err message socket", whole},
+	"qmail-remote -serve": {"qmailr", "qmail", "qmail keys", "none", "0077", home, asStarted, "1>null 2>null message socket socket", whole},
+	"qmail-clean":         {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err", whole},
+	"qmail-queue -serve":  {"qmailq", "qmail", "qmail", "none", "0033", "/", ofSpawners, "0<pipe 1>err 2>err pid socket", free},
+	"qmail-queue":         {"eve qmailq", "eve", "eve", "none", "0033", "/home/eve", "HOME", "0<pipe 1<pipe 2>null message", free},
 }
 
 // names are those of the host's users and groups, which have no number in common.
@@ -109,7 +111,11 @@ func look(t *testing.T, pid int, out, err string) (name string, p process) {
 	must(t, e)
 	p.env = variables(string(env))
 	p.files = filesOf(t, proc, out, err)
-	return status["Name"], p
+	name = status["Name"]
+	if args, _ := os.ReadFile(proc + "/cmdline"); strings.HasSuffix(string(args), "\x00-serve\x00") {
+		name += " -serve"
+	}
+	return name, p
 }
 
 func filters(status map[string]string) int {
@@ -160,7 +166,7 @@ func filesOf(t *testing.T, proc, out, err string) string {
 			continue
 		}
 		what := kindOf(target, out, err)
-		if n, _ := strconv.Atoi(entry.Name()); n < 7 && what != "socket" && !strings.HasPrefix(what, "lock/") && !(n > 2 && what == "message") {
+		if n, _ := strconv.Atoi(entry.Name()); n < 7 && what != "socket" && !strings.HasPrefix(what, "lock/") && what != "pid" && !(n > 2 && what == "message") {
 			what = entry.Name() + direction(string(info)) + what
 			first = append(first, what)
 			continue

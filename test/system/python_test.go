@@ -11,7 +11,9 @@ import (
 
 // mover is a reader of Python's mailbox module, which locks an mbox by fcntl and a
 // dot-lock, as mail readers do: it moves all messages of a mailbox to another one,
-// again and again until a file called over is there and nothing is left.
+// again and again until a file called over is there and nothing is left. It empties
+// an mbox in place: flush of the module closes the old file, and so gives up the lock
+// by fcntl, before it puts the new one there, and loses what comes in between.
 const mover = `
 import mailbox, os, sys
 kind, source, target, over = sys.argv[1:]
@@ -28,12 +30,11 @@ while True:
     for key in box.keys():
         out.add(box[key])
         out.flush()
-        box.remove(key)
+        if kind == "maildir":
+            box.remove(key)
         moved += 1
-    try:
-        box.flush()
-    except mailbox.ExternalClashError:
-        pass # the new file is there, only its lock was not to be had
+    if kind == "mbox" and moved:
+        box._file.truncate(0)
     box.unlock()
     box.close()
     if last and not moved:

@@ -193,12 +193,12 @@ func TestQueueByHand(t *testing.T) {
 	if got := s.numbers(); len(got) != 1 || got[0] != filepath.Base(bySender["Fkept@here.test\x00"]) {
 		t.Errorf("messages %v are left", got)
 	}
+	s.stop() // after which the files of messages that have ended are gone
 	out, err := s.command("qmail-qstat").Output()
 	s.must(err)
 	if want := "messages in queue: 1\nmessages in queue but not yet preprocessed: 0\n"; string(out) != want {
 		t.Errorf("qmail-qstat: %q, want %q", out, want)
 	}
-	s.stop()
 	mails := s.mails(s.home.Mailbox())
 	if len(mails) != 1 || !strings.Contains(string(mails[0]), "this message has been in the queue too long.") {
 		t.Errorf("got %q", mails)

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"goqmail/internal/exitcode"
+	"goqmail/internal/home"
+	"goqmail/internal/ids"
+	"goqmail/internal/serve"
+	"goqmail/queue"
+)
+
+// How many messages are taken at a time, in all and from one user who is none of the
+// system's. Those who come when it is too many start a qmail-queue of their own.
+const (
+	most     = 400
+	mostEach = 50
+)
+
+// idle is how long a connection may bring nothing.
+const idle = 10 * time.Second
+
+// staying takes messages over a socket.
+type staying struct {
+	q      *queue.Queue
+	folder string
+	self   serve.Identity
+	names  map[int]string // of the accounts, by uid
+	last   atomic.Uint32  // number given to a message, in place of a process id
+
+	mu    sync.Mutex
+	users map[int]int // messages under way, by uid
+	all   int
+}
+
+// stay takes messages until qmail-send, which holds the other end of descriptor 0,
+// is gone.
+func stay() int {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
+	syscall.Umask(0o033)
+	folder := filepath.Join(home.Dir(), "queue")
+	q, code := open(folder)
+	if code != exitcode.OK {
+		return code
+	}
+	self, err := serve.Self()
+	if err != nil {
+		return exitcode.Soft
+	}
+	ended := make(chan struct{})
+	go func() {
+		os.Stdin.Read(make([]byte, 1))
+		close(ended)
+	}()
+	lock := takeTurn(folder, ended)
+	if lock == nil {
+		return exitcode.OK
+	}
+	listener, err := serve.Listen(filepath.Join(home.Dir(), serve.QueueSocket))
+	if err != nil {
+		return exitcode.Soft
+	}
+	go func() {
+		<-ended
+		listener.Close()
+		lock.Close() // the next one may listen while this one finishes
+	}()
+	s := &staying{q: q, folder: folder, self: self, names: names(), users: map[int]int{}}
+	s.last.Store(uint32(os.Getpid()))
+	return s.listen(listener)
+}
+
+// takeTurn waits until no other process serves this queue, or until there is nobody to
+// serve for. It returns nil then, and if the lock cannot be had.
+func takeTurn(folder string, ended <-chan struct{}) io.Closer {
+	turn := make(chan io.Closer, 1)
+	go func() {
+		lock, err := queue.LockServer(folder)
+		if err != nil {
+			lock = nil
+		}
+		turn <- lock
+	}()
+	select {
+	case lock := <-turn:
+		return lock
+	case <-ended:
+		return nil
+	}
+}
+
+// names are the accounts that a Received line may name.
+func names() map[int]string {
+	byUID := map[int]string{}
+	for _, name := range accounts {
+		if uid, err := ids.System.UID(name); err == nil {
+			byUID[uid] = name
+		}
+	}
+	return byUID
+}
+
+// listen accepts connections until the listener is closed, and waits for those that
+// are open.
+func (s *staying) listen(listener *serve.Listener) int {
+	var open sync.WaitGroup
+	defer open.Wait()
+	for {
+		conn, uid, err := listener.Accept()
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			return exitcode.OK
+		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
+			time.Sleep(10 * time.Millisecond) // until one of those that are open ends
+			continue
+		case err != nil:
+			continue // the other end is gone already
+		}
+		if !s.enter(uid) {
+			conn.Close()
+			continue
+		}
+		open.Go(func() {
+			defer s.leave(uid)
+			defer conn.Close()
+			s.serve(conn, uid)
+		})
+	}
+}
+
+func (s *staying) enter(uid int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	each := mostEach
+	if _, ok := s.names[uid]; ok || uid == 0 {
+		each = most
+	}
+	if s.all >= most || s.users[uid] >= each {
+		return false
+	}
+	s.all++
+	s.users[uid]++
+	return true
+}
+
+func (s *staying) leave(uid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.users[uid]--; s.users[uid] == 0 {
+		delete(s.users, uid)
+	}
+}
+
+// maxNumber is the highest process id on Linux.
+const maxNumber = 1 << 22
+
+// serve takes one message. Its number is in the hello.
+func (s *staying) serve(conn *serve.Conn, uid int) {
+	qp := int(s.last.Add(1)%(maxNumber-1)) + 1
+	server := serve.Server{
+		Self: s.self, Note: strconv.Itoa(qp), Most: 1, Idle: idle,
+		Do: func(_ []string, files []*os.File) serve.Answer {
+			if len(files) != 2 {
+				return serve.Answer{Code: exitcode.QueueBug}
+			}
+			end := time.AfterFunc(lifetime, func() { conn.Close(); files[0].Close(); files[1].Close() })
+			defer end.Stop()
+			who := queue.Origin{UID: uid, PID: qp, Account: s.names[uid], Time: time.Now()}
+			return serve.Answer{Code: submit(s.q, s.folder, files[0], files[1], who)}
+		},
+	}
+	_ = server.Serve(conn)
+}

@@ -1,0 +1,31 @@
+// Package serve lets a program that usually runs once for each piece of work stay
+// and do many: qmail-local and qmail-remote for the spawners, qmail-queue for all
+// who queue mail. The open descriptors of a piece of work travel over a Unix socket,
+// the arguments beside them; the exit code and the output come back.
+//
+// # File format
+//
+// The socket is of type SOCK_SEQPACKET, so that packets have bounds. The process
+// that stays begins with a hello:
+//
+//	serve 1 DEVICE INODE
+//
+// DEVICE and INODE, in decimal, name the program that it runs. Whoever has started
+// it compares them with those of the file: a wrapper in the program's place that
+// runs the real one answers with another file's, or not at all, and then the program
+// is run once for each piece of work, as ever. Requests and answers follow, in any
+// order, joined by a number that the asking end chooses:
+//
+//	request  number (4 bytes, the highest first)  argument·  argument·  ...
+//	answer   number (4 bytes)  code (1 byte)  text
+//
+// where · is a NUL. The code is the program's exit code, or [Once]: the program has
+// done nothing and has to be run for this piece of work alone. For example, with the
+// message as descriptor:
+//
+//	00 00 00 07  kim·/home/kim·kim-list·-·list·test.example··./Maildir/·
+//	00 00 00 07  00  did 1+0+0⏎
+//
+// A packet has at most [MaxPacket] bytes; longer requests are not sent. The end of
+// the connection ends the process, once it has done what it was asked for.
+package serve

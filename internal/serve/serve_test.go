@@ -1,0 +1,278 @@
+package serve
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func self(t testing.TB) Identity {
+	t.Helper()
+	id, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// start has a server answer on one end of a connection, and returns the other.
+func start(t *testing.T, s Server) (client *Client, ended <-chan error) {
+	t.Helper()
+	conn, end, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Self = self(t)
+	done := make(chan error, 1)
+	fd, err := unix.Dup(int(end.Fd()))
+	end.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c, err := NewConn(fd)
+		if err == nil {
+			err = s.Serve(c)
+			c.Close()
+		}
+		done <- err
+	}()
+	client, err = NewClient(conn, self(t), time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client, done
+}
+
+// file is an open file with that text.
+func file(t *testing.T, text string) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// TestExample is the example of the package's documentation.
+func TestExample(t *testing.T) {
+	args := []string{"kim", "/home/kim", "kim-list", "-", "list", "test.example", "", "./Maildir/"}
+	p := appendRequest(nil, 7, args)
+	want := "\x00\x00\x00\x07kim\x00/home/kim\x00kim-list\x00-\x00list\x00test.example\x00\x00./Maildir/\x00"
+	if string(p) != want {
+		t.Errorf("the request is %q, want %q", p, want)
+	}
+	number, got, ok := parseRequest(p)
+	if !ok || number != 7 || !slices.Equal(got, args) {
+		t.Errorf("it is read as %d, %q, %v", number, got, ok)
+	}
+}
+
+// TestServe asks for many things at once; each gets its own answer, and its own file.
+func TestServe(t *testing.T) {
+	client, ended := start(t, Server{Note: "4711", Most: 100, Do: func(args []string, files []*os.File) Answer {
+		text, err := io.ReadAll(files[0])
+		if err != nil {
+			return Answer{Code: 1, Text: err.Error()}
+		}
+		return Answer{Code: len(args), Text: args[0] + string(text)}
+	}})
+	if client.Note != "4711" {
+		t.Errorf("the note is %q", client.Note)
+	}
+	var all sync.WaitGroup
+	for i := range 50 {
+		word := strings.Repeat("x", i)
+		f := file(t, " in "+word)
+		all.Go(func() {
+			a, err := client.Do([]string{word, ""}, f)
+			if want := (Answer{2, word + " in " + word}); a != want || err != nil {
+				t.Errorf("got %v, %v, want %v", a, err, want)
+			}
+		})
+	}
+	all.Wait()
+	client.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve ends with %v", err)
+	}
+	if _, err := client.Do([]string{"late"}, file(t, "")); !errors.Is(err, ErrNotSent) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+// TestLimits has requests that the process does not take.
+func TestLimits(t *testing.T) {
+	busy, free := make(chan bool), make(chan bool)
+	client, _ := start(t, Server{Most: 1, Do: func([]string, []*os.File) Answer {
+		busy <- true
+		<-free
+		return Answer{}
+	}})
+	wait, err := client.Begin([]string{"first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-busy
+	if a, err := client.Do([]string{"second"}); a.Code != Once || err != nil {
+		t.Errorf("beyond the limit: %v, %v", a, err)
+	}
+	if _, err := client.Do([]string{strings.Repeat("x", MaxPacket)}); !errors.Is(err, ErrNotSent) || !errors.Is(err, ErrTooLong) {
+		t.Errorf("too long: %v", err)
+	}
+	close(free)
+	if a, err := wait(); a.Code != 0 || err != nil {
+		t.Errorf("the first: %v, %v", a, err)
+	}
+}
+
+// TestGone has a process that ends before it answers.
+func TestGone(t *testing.T) {
+	conn, end, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Sendto(int(end.Fd()), []byte(self(t).hello("")), 0, nil)
+	client, err := NewClient(conn, self(t), time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait, err := client.Begin([]string{"do"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end.Close()
+	if _, err := wait(); !errors.Is(err, ErrGone) {
+		t.Errorf("got %v", err)
+	}
+	<-client.Gone()
+}
+
+// TestHello has others than the program answer.
+func TestHello(t *testing.T) {
+	other := self(t)
+	other.inode++
+	for name, hello := range map[string]string{
+		"another program": other.hello(""),
+		"no hello":        "220 here I am",
+		"longer number":   self(t).hello("") + "0",
+	} {
+		conn, end, err := Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.Sendto(int(end.Fd()), []byte(hello), 0, nil)
+		end.Close()
+		if _, err := NewClient(conn, self(t), time.Now().Add(time.Minute)); err == nil {
+			t.Errorf("%s: taken for the program", name)
+		}
+		conn.Close()
+	}
+}
+
+// TestListen connects over a name.
+func TestListen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	if _, err := Dial(path); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("without a socket: %v", err)
+	}
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Server{Self: self(t), Most: 1, Idle: time.Minute, Do: func(args []string, _ []*os.File) Answer {
+		return Answer{Text: args[0]}
+	}}
+	done := make(chan error, 1)
+	go func() {
+		c, uid, err := l.Accept()
+		if err == nil && uid != os.Getuid() {
+			err = errors.New("another user")
+		}
+		if err == nil {
+			err = s.Serve(c)
+			c.Close()
+		}
+		done <- err
+	}()
+	conn, err := Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := NewClient(conn, self(t), time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := client.Do([]string{"hi"}); a.Text != "hi" || err != nil {
+		t.Errorf("got %v, %v", a, err)
+	}
+	client.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	accepting := make(chan error)
+	go func() {
+		_, _, err := l.Accept()
+		accepting <- err
+	}()
+	l.Close()
+	if err := <-accepting; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Accept after Close: %v", err)
+	}
+	if _, err := Dial(path); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestIdle has a connection that brings nothing.
+func TestIdle(t *testing.T) {
+	_, ended := start(t, Server{Most: 1, Idle: time.Millisecond})
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Serve ends with %v", err)
+	}
+}
+
+func TestNewConn(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, err := NewConn(int(r.Fd())); err == nil {
+		t.Error("a pipe is taken for a socket")
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add(appendRequest(nil, 7, []string{"a", "", "b"}))
+	f.Add([]byte("\x00\x00\x00\x01no end"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		number, args, ok := parseRequest(p)
+		if ok != (len(p) >= 4) {
+			t.Fatalf("%q: ok is %v", p, ok)
+		}
+		if !ok {
+			return
+		}
+		whole := p[:bytes.LastIndexByte(p[4:], 0)+1+4]
+		if again := appendRequest(nil, number, args); !bytes.Equal(again, whole) {
+			t.Errorf("%q is read as %q", p, again)
+		}
+	})
+}

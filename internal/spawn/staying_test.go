@@ -1,0 +1,184 @@
+package spawn
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"goqmail/internal/serve"
+)
+
+// fakeStaying does what the first word of a message says.
+func fakeStaying() int {
+	if os.Getenv(fakeVariable) == "hangs up" {
+		return 0
+	}
+	conn, err := serve.NewConn(0)
+	if err != nil {
+		return 1
+	}
+	id, err := serve.Self()
+	if err != nil {
+		return 1
+	}
+	s := serve.Server{Self: id, Most: 10, Do: func(args []string, files []*os.File) serve.Answer {
+		text, _ := io.ReadAll(files[0])
+		verb, rest, _ := strings.Cut(string(text), " ")
+		switch verb {
+		case "die":
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		case "exit":
+			code, _ := strconv.Atoi(rest)
+			return serve.Answer{Code: code, Text: "x"}
+		case "args":
+			return serve.Answer{Text: strings.Join(args, " ")}
+		case "stay":
+			return serve.Answer{Text: strconv.Itoa(os.Getpid()) + " " + strconv.Itoa(os.Getuid())}
+		}
+		return serve.Answer{Code: serve.Once, Text: "not this"}
+	}}
+	if s.Serve(conn) != nil {
+		return 1
+	}
+	return 0
+}
+
+// stays returns a Local whose program stays.
+func stays(t testing.TB) Local {
+	l := local(t, someone)
+	l.Staying = &Staying{Program: l.Program, Env: l.Env, Most: 2, Each: 10, Idle: time.Hour, Hello: time.Minute}
+	t.Cleanup(l.Staying.Close)
+	return l
+}
+
+func TestStaying(t *testing.T) {
+	l := stays(t)
+	first := do(t, l.Deliver, "stay ")
+	if again := do(t, l.Deliver, "stay "); again != first || first[0] != 'K' {
+		t.Errorf("two deliveries are done by %q and %q", first, again)
+	}
+	for _, tt := range []struct{ name, does, want string }{
+		{"arguments", "args ", "Kjoe /home/joe Joe-x - x b.example ann@a.example ./Mailbox"},
+		{"permanent", "exit 100", "Dx"},
+		{"temporary", "exit 111", "Zx"},
+		{"unknown exit code", "exit 77", "Zx"},
+		{"a process of its own", `say "done"`, "Kdone"},
+		{"crash", "die ", "Zqmail-local crashed.\n"},
+	} {
+		if got := do(t, l.Deliver, tt.does); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if after := do(t, l.Deliver, "stay "); after == first || after[0] != 'K' {
+		t.Errorf("after the crash of %q: %q", first, after)
+	}
+}
+
+func TestStayingRemote(t *testing.T) {
+	r := remote(t)
+	r.Staying = &Staying{Program: r.Program, Env: r.Env, Most: 1, Each: 10, Idle: time.Hour, Hello: time.Minute}
+	defer r.Staying.Close()
+	for _, tt := range []struct{ does, want string }{
+		{"exit 111", "ZUnable to run qmail-remote.\n"},
+		{"die ", "Zqmail-remote crashed.\n"},
+		{`say "rfine\n\x00Kdone\n\x00"`, "Kfine\ndone\n"},
+	} {
+		if got := do(t, r.Deliver, tt.does); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.does, got, tt.want)
+		}
+	}
+}
+
+// TestStayingRefused has a program that does not know how to stay: it is run once for
+// each delivery, and not asked again.
+func TestStayingRefused(t *testing.T) {
+	l := stays(t)
+	l.Staying.Env = []string{fakeVariable + "=hangs up"}
+	if got := do(t, l.Deliver, `say "done"`); got != "Kdone" {
+		t.Errorf("got %q", got)
+	}
+	l.Staying.Env = l.Env
+	if got := do(t, l.Deliver, "stay "); got != "K" { // which is none of the verbs of one that is run once
+		t.Errorf("it was asked again: %q", got)
+	}
+}
+
+// TestStayingExchanged puts another file in the program's place.
+func TestStayingExchanged(t *testing.T) {
+	l := stays(t)
+	dir := t.TempDir()
+	if os.Getuid() == 0 {
+		for d := dir; d != "/tmp" && d != "/"; d = filepath.Dir(d) {
+			os.Chmod(d, 0o755)
+		}
+	}
+	exe, err := os.ReadFile(self(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "program")
+	install := func() {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if err := os.WriteFile(path+".new", exe, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install()
+	l.Program.Path, l.Staying.Program.Path = path, path
+	first := do(t, l.Deliver, "stay ")
+	install()
+	if second := do(t, l.Deliver, "stay "); second == first || second[0] != 'K' {
+		t.Errorf("done by %q and %q", first, second)
+	}
+	if n := len(l.Staying.byUser); n != 1 {
+		t.Errorf("%d processes stay, want 1", n)
+	}
+}
+
+// TestStayingIdle has nothing to do for a while.
+func TestStayingIdle(t *testing.T) {
+	l := stays(t)
+	l.Staying.Idle = time.Millisecond
+	do(t, l.Deliver, "stay ")
+	l.Staying.mu.Lock()
+	var all []*stayer
+	for _, p := range l.Staying.byUser {
+		all = append(all, p)
+	}
+	l.Staying.mu.Unlock()
+	for _, p := range all { // unless it has gone already
+		<-p.client.Gone()
+	}
+	if got := do(t, l.Deliver, "stay "); got[0] != 'K' {
+		t.Errorf("the next delivery: %q", got)
+	}
+}
+
+// TestStayingUsers has more users than processes may stay.
+func TestStayingUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become users")
+	}
+	l := stays(t)
+	uid := uint32(65530)
+	l.Find = func(string) (User, error) { return User{Name: "joe", UID: uid, GID: 65533, Home: "/home/joe"}, nil }
+	for uid = 65530; uid < 65534; uid++ {
+		got := do(t, l.Deliver, "stay ")
+		if _, as, _ := strings.Cut(got, " "); as != strconv.Itoa(int(uid)) {
+			t.Errorf("for uid %d: %q", uid, got)
+		}
+		if n := len(l.Staying.byUser); n > 2 {
+			t.Errorf("%d processes stay, want 2 at most", n)
+		}
+	}
+}
