@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -16,8 +17,17 @@ import (
 
 // DNS is a [Resolver] that asks the servers of a resolv.conf(5). Those must be
 // full resolvers; of the file's search list and of /etc/hosts nothing is used,
-// as mail knows only full names.
+// as mail knows only full names. The file is read again when it has changed.
 type DNS struct {
+	path string // empty if there is nothing to be read
+
+	mu   sync.Mutex
+	seen fs.FileInfo // of the file that conf is from; nil if there was none
+	conf resolvConf
+}
+
+// resolvConf is what a resolv.conf says.
+type resolvConf struct {
 	servers  []string // host:port
 	timeout  time.Duration
 	attempts int
@@ -40,33 +50,60 @@ const udpSize = 1232
 // it cannot be read, every lookup fails, which is early enough for mail that
 // needs none.
 func NewDNS(path string) *DNS {
+	d := &DNS{path: path}
+	d.seen, _ = os.Stat(path)
+	d.conf = readResolvConf(path)
+	return d
+}
+
+// current returns what resolv.conf says now, or what it said last if it cannot be
+// read any more.
+func (d *DNS) current() resolvConf {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.path == "" {
+		return d.conf
+	}
+	now, err := os.Stat(d.path)
+	if err != nil || d.seen != nil && os.SameFile(now, d.seen) && now.ModTime().Equal(d.seen.ModTime()) && now.Size() == d.seen.Size() {
+		return d.conf
+	}
+	if conf := readResolvConf(d.path); conf.err == nil || d.conf.err != nil {
+		d.conf = conf
+	}
+	d.seen = now
+	return d.conf
+}
+
+func readResolvConf(path string) resolvConf {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return newDNS(&dns.ClientConfig{Port: "53", Timeout: 5, Attempts: 2})
+		return within(&dns.ClientConfig{Port: "53", Timeout: 5, Attempts: 2})
 	}
 	if err != nil {
-		return &DNS{err: err}
+		return resolvConf{err: err}
 	}
 	defer file.Close()
 	config, err := dns.ClientConfigFromReader(file)
 	if err != nil {
-		return &DNS{err: fmt.Errorf("read %s: %w", path, err)}
+		return resolvConf{err: fmt.Errorf("read %s: %w", path, err)}
 	}
-	return newDNS(config)
+	return within(config)
 }
 
-func newDNS(config *dns.ClientConfig) *DNS {
-	d := &DNS{
+// within keeps a resolv.conf within bounds.
+func within(config *dns.ClientConfig) resolvConf {
+	c := resolvConf{
 		timeout:  min(time.Duration(config.Timeout)*time.Second, mostTimeout),
 		attempts: min(config.Attempts, mostAttempts),
 	}
 	for _, server := range config.Servers[:min(len(config.Servers), mostServers)] {
-		d.servers = append(d.servers, net.JoinHostPort(server, config.Port))
+		c.servers = append(c.servers, net.JoinHostPort(server, config.Port))
 	}
-	if len(d.servers) == 0 {
-		d.servers = []string{net.JoinHostPort("127.0.0.1", config.Port)}
+	if len(c.servers) == 0 {
+		c.servers = []string{net.JoinHostPort("127.0.0.1", config.Port)}
 	}
-	return d
+	return c
 }
 
 // MX returns the mail exchangers of a host.
@@ -127,8 +164,9 @@ func addressIn(rr dns.RR) (netip.Addr, bool) {
 // ask returns the answer to one question. A server that fails, refuses or says
 // nothing gives way to the next one.
 func (d *DNS) ask(ctx context.Context, host string, qtype uint16) ([]dns.RR, error) {
-	if d.err != nil {
-		return nil, d.err
+	conf := d.current()
+	if conf.err != nil {
+		return nil, conf.err
 	}
 	if !isName(host) {
 		return nil, fmt.Errorf("look up %q: %w", host, ErrNoHost)
@@ -136,10 +174,10 @@ func (d *DNS) ask(ctx context.Context, host string, qtype uint16) ([]dns.RR, err
 	query := new(dns.Msg).SetQuestion(dns.Fqdn(host), qtype)
 	query.SetEdns0(udpSize, false)
 	err := errors.New("no server")
-	for range d.attempts {
-		for _, server := range d.servers {
+	for range conf.attempts {
+		for _, server := range conf.servers {
 			var reply *dns.Msg
-			if reply, err = d.exchange(ctx, server, query); err != nil {
+			if reply, err = askOne(ctx, server, query, conf.timeout); err != nil {
 				continue
 			}
 			var answer []dns.RR
@@ -209,27 +247,27 @@ func follow(records []dns.RR, question dns.Question) ([]dns.RR, error) {
 	return nil, errors.New("too many aliases")
 }
 
-// exchange asks one server: over UDP, without EDNS0 if the server does not know
+// askOne asks one server: over UDP, without EDNS0 if the server does not know
 // it, and over TCP if the answer is too long.
-func (d *DNS) exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, error) {
-	reply, err := d.once(ctx, "udp", server, query)
+func askOne(ctx context.Context, server string, query *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+	reply, err := once(ctx, "udp", server, query, timeout)
 	if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) {
 		plain := query.Copy()
 		plain.Extra = nil
 		query = plain
-		reply, err = d.once(ctx, "udp", server, query)
+		reply, err = once(ctx, "udp", server, query, timeout)
 	}
 	if reply != nil && reply.Truncated {
-		reply, err = d.once(ctx, "tcp", server, query)
+		reply, err = once(ctx, "tcp", server, query, timeout)
 	}
 	return reply, err
 }
 
 // once sends one query. A reply to another question is an error.
-func (d *DNS) once(ctx context.Context, network, server string, query *dns.Msg) (*dns.Msg, error) {
+func once(ctx context.Context, network, server string, query *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
 	query = query.Copy()
 	query.Id = dns.Id()
-	client := &dns.Client{Net: network, Timeout: d.timeout}
+	client := &dns.Client{Net: network, Timeout: timeout}
 	reply, _, err := client.ExchangeContext(ctx, query, server)
 	if reply != nil && reply.Truncated && network == "udp" && reply.Id == query.Id {
 		return reply, nil // what could be read of it does not matter

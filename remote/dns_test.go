@@ -37,7 +37,7 @@ func (s *dnsServer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 // startDNS returns a resolver that asks these servers, in this order.
 func startDNS(t *testing.T, servers ...*dnsServer) *DNS {
 	t.Helper()
-	d := &DNS{timeout: time.Second, attempts: 2}
+	d := &DNS{conf: resolvConf{timeout: time.Second, attempts: 2}}
 	for _, s := range servers {
 		var packets net.PacketConn
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,7 +54,7 @@ func startDNS(t *testing.T, servers ...*dnsServer) *DNS {
 			<-ready
 			t.Cleanup(func() { server.Shutdown() })
 		}
-		d.servers = append(d.servers, listener.Addr().String())
+		d.conf.servers = append(d.conf.servers, listener.Addr().String())
 	}
 	return d
 }
@@ -268,7 +268,7 @@ func TestDNSServers(t *testing.T) {
 
 func TestDNSCancelled(t *testing.T) {
 	d := startDNS(t, &dnsServer{handle: func(*dns.Msg, string) *dns.Msg { return nil }})
-	d.timeout = time.Hour
+	d.conf.timeout = time.Hour
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := d.MX(ctx, "x.example"); err == nil {
@@ -296,16 +296,53 @@ func TestResolvConf(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		d := NewDNS(path)
+		d := NewDNS(path).conf
 		if got := strings.Join(d.servers, " "); got != tt.servers || d.timeout != tt.timeout || d.attempts != tt.attempts {
 			t.Errorf("%s: servers %s, timeout %v, attempts %d", tt.name, got, d.timeout, d.attempts)
 		}
 	}
-	if d := NewDNS(filepath.Join(dir, "missing")); len(d.servers) != 1 || d.servers[0] != "127.0.0.1:53" {
+	if d := NewDNS(filepath.Join(dir, "missing")).conf; len(d.servers) != 1 || d.servers[0] != "127.0.0.1:53" {
 		t.Errorf("without the file, servers are %v", d.servers)
 	}
 	if _, err := NewDNS(dir).MX(context.Background(), "x.example"); err == nil || errors.Is(err, ErrNoHost) {
 		t.Errorf("with a folder in its place, the error is %v, want another", err)
+	}
+}
+
+// TestResolvConfChanges: a resolv.conf that changes counts from then on, in place or
+// by another file, but not one that is gone or broken.
+func TestResolvConfChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	d := NewDNS(path)
+	when := time.Unix(1000000000, 0)
+	steps := []struct{ name, text, want string }{
+		{"none yet", "", "127.0.0.1:53"},
+		{"made", "nameserver 192.0.2.1\n", "192.0.2.1:53"},
+		{"the same", "nameserver 192.0.2.1\n", "192.0.2.1:53"},
+		{"written to", "nameserver 192.0.2.2\n", "192.0.2.2:53"},
+		{"gone", "", "192.0.2.2:53"},
+		{"back", "nameserver 192.0.2.3\n", "192.0.2.3:53"},
+	}
+	for _, step := range steps {
+		when = when.Add(time.Minute)
+		var err error
+		if step.text == "" {
+			os.Remove(path)
+		} else if err = os.WriteFile(path, []byte(step.text), 0o600); err == nil {
+			err = os.Chtimes(path, when, when)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(d.current().servers, " "); got != step.want {
+			t.Errorf("%s: servers %s, want %s", step.name, got, step.want)
+		}
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if c := d.current(); c.err != nil || len(c.servers) != 1 {
+		t.Errorf("with a folder in its place, servers are %v, %v", c.servers, c.err)
 	}
 }
 

@@ -88,6 +88,11 @@ const (
 // returns the reports, and how long it took there.
 func scripted(t *testing.T, bad handler, narrow bool, message io.Reader) (reports string, took time.Duration) {
 	t.Helper()
+	return scriptedBy(t, nil, bad, narrow, message)
+}
+
+func scriptedBy(t *testing.T, policy TLSPolicy, bad handler, narrow bool, message io.Reader) (reports string, took time.Duration) {
+	t.Helper()
 	good, _ := host()
 	c := (&network{t: t}).client(&zone{
 		mx:    map[string][]Exchanger{"example.org": {{"bad.example", 10}, {"good.example", 20}}},
@@ -110,7 +115,7 @@ func scripted(t *testing.T, bad handler, narrow bool, message io.Reader) (report
 	m.Host = "example.org"
 	m.Message = message
 	s := settings()
-	s.ConnectTimeout, s.Timeout = time.Minute, 20*time.Minute
+	s.ConnectTimeout, s.Timeout, s.Policy = time.Minute, 20*time.Minute, policy
 	start := time.Now()
 	reports = send(t, c, s, m)
 	took = time.Since(start)
@@ -365,6 +370,65 @@ func TestHELO(t *testing.T) {
 	}
 }
 
+// TestHostileSTARTTLS has a host offer STARTTLS and misbehave when that is taken, in
+// its reply or in what should be TLS: the message goes in the clear, if it may,
+// over another connection if need be, and to the next exchanger if it must not.
+func TestHostileSTARTTLS(t *testing.T) {
+	handshakes := []misbehaviour{
+		{"hangs up instead of TLS", "{ok} go\r\n", hangUp, lost},
+		{"stalls instead of TLS", "{ok} go\r\n", silence, lost},
+		{"text instead of TLS", "{ok} go\r\n250 ok\r\n", silence, lost},
+		{"NULs instead of TLS", "{ok} go\r\n", atOnce("\x00", tenMB, ""), lost},
+		{"a byte a second instead of TLS", "{ok} go\r\n", bySeconds("\x16\x03\x03\x40\x00", 1<<20), lost},
+	}
+	for _, b := range append(handshakes, misbehaviours...) {
+		for _, must := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, must: %v", b.name, must), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { hostileSTARTTLS(t, b, must) })
+			})
+		}
+	}
+}
+
+func hostileSTARTTLS(t *testing.T, b misbehaviour, must bool) {
+	bad := func(p *peer) {
+		for reply := "220 x\r\n"; ; {
+			p.say(reply)
+			line := p.hear()
+			switch {
+			case line == "":
+				return
+			case strings.HasPrefix(line, "EHLO"):
+				reply = "250-x\r\n250 STARTTLS\r\n"
+			case strings.HasPrefix(line, "STARTTLS"):
+				b.at(p, "220")
+				if b.means == yes || b.means == lost {
+					return // no TLS, in any case
+				}
+				reply = ""
+			case strings.HasPrefix(line, "DATA"):
+				reply = "354 go\r\n"
+			case strings.HasPrefix(line, "x"):
+				reply = ""
+			default:
+				reply = "250 ok\r\n"
+			}
+		}
+	}
+	var policy TLSPolicy
+	want, addr := "r|K", badAddr
+	if must {
+		policy, addr = demands{"bad.example": true}, goodAddr
+	}
+	reports, took := scriptedBy(t, policy, bad, false, strings.NewReader("x\n"))
+	if !strings.HasPrefix(reports, want+addr+" accepted message.\n") {
+		t.Errorf("reports %.300q, want %s%s", reports, want, addr)
+	}
+	if took > 41*time.Minute || len(reports) > mostText+300 {
+		t.Errorf("it took %v, reports of %d bytes", took, len(reports))
+	}
+}
+
 // TestNoConnection: the second exchanger takes the message if the first does not
 // answer, and the reports tell if none does.
 func TestNoConnection(t *testing.T) {
@@ -506,7 +570,7 @@ func TestHostileQMTP(t *testing.T) {
 		{"does not read", func(*peer) { time.Sleep(time.Hour) }, true, strings.Replace(died, " Possible duplicate!", "", 1)},
 		{"a byte a second", slowly, false, died},
 		{"31 MB", quickly, false, "r|K192.0.2.1 accepted message.\n|"},
-		{"hangs up", func(p *peer) { p.Close() }, false, strings.Replace(died, " Possible duplicate!", "", 1)},
+		{"hangs up", func(p *peer) { p.Close() }, true, strings.Replace(died, " Possible duplicate!", "", 1)},
 		{"hangs up after the message", func(p *peer) { takePackage(p.in) }, false, died},
 	}
 	for _, tt := range tests {

@@ -3,6 +3,7 @@ package remote
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -206,6 +207,41 @@ func TestMXPS(t *testing.T) {
 				t.Errorf("%v is left alone although it takes mail by SMTP", entries)
 			}
 		})
+	}
+}
+
+// demands is a policy that wants TLS of some servers.
+type demands map[string]bool
+
+func (d demands) For(_ context.Context, _, server string) (Requirement, error) {
+	if d[server] {
+		return Requirement{Level: MustTLS, Why: "test"}, nil
+	}
+	return Requirement{Level: MayTLS}, nil
+}
+
+// TestQMTPWithTLSRequired: what has to be under TLS does not go by QMTP.
+func TestQMTPWithTLSRequired(t *testing.T) {
+	z := &zone{
+		mx:    map[string][]Exchanger{"example.org": {{"mx.example", 12801}, {"open.example", 12817}}},
+		addrs: map[string][]string{"mx.example": {"192.0.2.1"}, "open.example": {"192.0.2.2"}},
+	}
+	serve, q := qmtpServer(t, map[string]string{"rcpthosts": "example.org"})
+	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:209": serve, "192.0.2.2:209": serve}}
+	m := literalMail("x\n")
+	m.Host = "example.org"
+	s := settings()
+	s.Policy = demands{"mx.example": true}
+	if got, want := send(t, n.client(z), s, m), "r|K192.0.2.2 accepted message.\nRemote host said: ok 1795284247 qp 4321\n|"; got != want || strings.Join(n.dialed, " ") != "192.0.2.1:25 192.0.2.2:209" {
+		t.Errorf("reports %q, want %q; tried %v", got, want, n.dialed)
+	}
+	s.QMTPRoutes = ParseRoutes([]string{":mx.example"})
+	if got, want := send(t, n.client(z), s, m), "ZThere is no TLS in QMTP, but it is required for mx.example. (#4.7.5)\n|"; got != want {
+		t.Errorf("reports %q, want %q", got, want)
+	}
+	n.wait()
+	if len(q.Messages) != 1 {
+		t.Errorf("%d messages arrive", len(q.Messages))
 	}
 }
 
