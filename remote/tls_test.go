@@ -49,6 +49,7 @@ func TestTLS(t *testing.T) {
 	ca, stranger := newAuthority(t), newAuthority(t)
 	good := ca.serve("mx.example.org")
 	wild := ca.serve("*.example.org")
+	other := ca.serve("other.example")
 	print := sha256.Sum256(good.Certificates[0].Certificate[0])
 	fingerprint := hex.EncodeToString(print[:])
 	const pem = "tlshosts/mx.example.org.pem"
@@ -95,6 +96,10 @@ func TestTLS(t *testing.T) {
 		{"tlshosts before notlshosts", texts{pem: ca.pem, "notlshosts/mx.example.org": ""}, &tlsHost{config: wild, offer: "STARTTLS"},
 			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
 		{"tlshosts, the certificate itself", texts{pem: pemOf("CERTIFICATE", good.Certificates[0].Certificate[0])}, &tlsHost{config: good, offer: "STARTTLS"},
+			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
+		{"tlshosts, the certificate itself, another name", texts{pem: stranger.pem + pemOf("CERTIFICATE", other.Certificates[0].Certificate[0])}, &tlsHost{config: other, offer: "STARTTLS"},
+			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
+		{"tlsdestinations: the certificate itself, another name", texts{"tlsdestinations": "=mx.example.org:control/x.pem\n", "x.pem": pemOf("CERTIFICATE", other.Certificates[0].Certificate[0])}, &tlsHost{config: other, offer: "STARTTLS"},
 			verifiedTLS, hello + "STARTTLS\r\n", hello + wholeMail},
 		{"tlshosts, another CA", texts{pem: stranger.pem}, &tlsHost{config: good, offer: "STARTTLS"},
 			unable + "x509: certificate signed by unknown authority; connected to 192.0.2.1. (#4.7.5)\n|", hello + "STARTTLS\r\n", ""},

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"goqmail/control"
@@ -24,7 +26,8 @@ import (
 // relay, in lower case:
 //
 //   - tlshosts/NAME.pem: TLS, and a certificate of that name by one of the CAs in
-//     the file. An empty file stands for those that the host knows.
+//     the file, or one that is in the file itself, of whatever name. An empty file
+//     stands for the CAs that the host knows.
 //   - notlshosts/NAME, or tlshosts/exhaustivelist: no TLS.
 //   - tlsdestinations; see [Destinations].
 //
@@ -79,15 +82,15 @@ func (f TLSFiles) level(host, server string) (Requirement, error) {
 	if server == "" || server[0] == '.' || len(server) > 250 || strings.ContainsAny(server, "/\x00") {
 		return Requirement{Level: MayTLS}, nil // no name of a file
 	}
-	pem := "tlshosts/" + server + ".pem"
-	if there, err := f.exists(pem); err != nil {
+	file := "tlshosts/" + server + ".pem"
+	if there, err := f.exists(file); err != nil {
 		return Requirement{}, err
 	} else if there {
-		roots, err := readRoots(f.path(pem))
+		trusted, err := readRoots(f.path(file))
 		if err != nil {
-			return Requirement{}, errTLSLoad("control/"+pem, err)
+			return Requirement{}, errTLSLoad("control/"+file, err)
 		}
-		return Requirement{Level: MustTLS, Check: certificate{roots: roots, chain: true, name: server}.check, Why: "control/" + pem + " exists"}, nil
+		return Requirement{Level: MustTLS, Check: certificate{roots: trusted, chain: true, name: server}.check, Why: "control/" + file + " exists"}, nil
 	}
 	for _, name := range []string{"notlshosts/" + server, "tlshosts/exhaustivelist"} {
 		if there, err := f.exists(name); there || err != nil {
@@ -177,35 +180,71 @@ func ends(name string) []string {
 	return all
 }
 
+// roots are certificates that are trusted, CAs or those of servers; nil for the CAs
+// that the host knows.
+type roots []*x509.Certificate
+
 // mostRoots bounds a folder of CAs.
 const mostRoots = 1000
 
-// readRoots reads the CAs in a file, or in all files of a folder, whose name ends
-// in a slash. An empty file stands for those that the host knows, nil.
-func readRoots(path string) (*x509.CertPool, error) {
+// readRoots reads the certificates in a file, or in all files of a folder, whose
+// name ends in a slash. An empty file stands for the CAs that the host knows.
+func readRoots(path string) (roots, error) {
 	if !strings.HasSuffix(path, "/") {
 		data, err := os.ReadFile(path)
 		if err != nil || strings.TrimSpace(string(data)) == "" {
 			return nil, err
 		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(data) {
-			return nil, errors.New("no certificate in it")
-		}
-		return pool, nil
+		return parseRoots(data)
 	}
 	files, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
 	}
-	pool, found := x509.NewCertPool(), false
+	var all roots
 	for _, file := range files[:min(len(files), mostRoots)] {
-		if data, err := os.ReadFile(path + file.Name()); err == nil && pool.AppendCertsFromPEM(data) {
-			found = true
+		if data, err := os.ReadFile(path + file.Name()); err == nil {
+			more, _ := parseRoots(data)
+			all = append(all, more...)
 		}
 	}
-	if !found {
-		return nil, errors.New("no certificate in it")
+	if all == nil {
+		return nil, errNoRoots
 	}
-	return pool, nil
+	return all, nil
 }
+
+var errNoRoots = errors.New("no certificate in it")
+
+// parseRoots reads certificates in PEM. Whatever else there is does not count.
+func parseRoots(data []byte) (roots, error) {
+	var all roots
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
+			all = append(all, cert)
+		}
+	}
+	if all == nil {
+		return nil, errNoRoots
+	}
+	return all, nil
+}
+
+// pool is what to verify with.
+func (r roots) pool() *x509.CertPool {
+	if r == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range r {
+		pool.AddCert(cert)
+	}
+	return pool
+}
+
+// has reports whether a server's own certificate is among them.
+func (r roots) has(leaf *x509.Certificate) bool { return slices.ContainsFunc(r, leaf.Equal) }

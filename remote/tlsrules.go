@@ -38,7 +38,8 @@ import (
 //
 // CA is a file, a folder if it ends in a slash, or = and the hexadecimal SHA-1,
 // SHA-224, SHA-256 or SHA-512 of the server's certificate. File names count from
-// the home. CIPHERS are as in tlsclientciphers. For instance:
+// the home. A server's own certificate may be in the place of a CA, and then its
+// names do not matter. CIPHERS are as in tlsclientciphers. For instance:
 //
 //	!old.example.org:
 //	.example.net:
@@ -129,10 +130,10 @@ func (r rule) requirement(path func(string) string) (Requirement, error) {
 
 // certificate is what a server's certificate has to be like.
 type certificate struct {
-	chain bool           // somebody vouches for it
-	roots *x509.CertPool // that is one of these; nil for those that the host knows
-	name  string         // it is for this name or address, unless empty
-	exact bool           // and has the name without a wildcard
+	chain bool // somebody vouches for it
+	roots roots
+	name  string // it is for this name or address, unless empty or among the roots
+	exact bool   // and has the name without a wildcard
 }
 
 func (c certificate) check(state tls.ConnectionState) error {
@@ -145,11 +146,11 @@ func (c certificate) check(state tls.ConnectionState) error {
 		for _, cert := range state.PeerCertificates[1:] {
 			rest.AddCert(cert)
 		}
-		if _, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots, Intermediates: rest}); err != nil {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots.pool(), Intermediates: rest}); err != nil {
 			return err
 		}
 	}
-	if c.name == "" {
+	if c.name == "" || c.roots.has(leaf) {
 		return nil
 	}
 	if err := leaf.VerifyHostname(c.name); err != nil {
