@@ -260,7 +260,7 @@ func TestHidden(t *testing.T) {
 			return map[string]users.Account{
 				"joe": {Name: "joe", UID: 5, Home: "/closed"}, "ann": {Name: "ann", UID: 6, Home: "/none"},
 				"joe-x": {Name: "joe-x", UID: 7, Home: "/seven"}, "alias": {Name: "alias", UID: 8, Home: "/alias"},
-				"toor": {Name: "toor", Home: "/closed"},
+				"toor": {Name: "toor", Home: "/closed"}, "eve": {Name: "eve", UID: 9, Home: "/home/eve"},
 			}, nil
 		}},
 		Owner: func(home string) (uint32, error) {
@@ -274,7 +274,7 @@ func TestHidden(t *testing.T) {
 		},
 		Alias: "alias", Break: '-',
 	}
-	for local, want := range map[string]bool{"joe": true, "joe-y": true, "joe-x": false, "joe-x-y": false, "ann": false, "toor": false, "bob": false, "joey": false} {
+	for local, want := range map[string]bool{"joe": true, "joe-y": true, "joe-x": false, "joe-x-y": false, "ann": false, "toor": false, "bob": false, "joey": false, "eve": true, "eve-x": true} {
 		if got := hidden(rules, local); got != want {
 			t.Errorf("%s: %v, want %v", local, got, want)
 		}

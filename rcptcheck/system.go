@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"goqmail/internal/spawn"
@@ -28,13 +29,14 @@ func System(home string, env []string) Checker {
 }
 
 // hidden reports whether rules look at a home that cannot be seen before they have
-// found a user. Those who deliver may see more.
+// found a user. Those who deliver may see more: a service may have a /home of its own,
+// with nothing in it (ProtectHome of systemd).
 func hidden(rules users.Rules, local string) bool {
 	found := false
 	owner := rules.Owner
 	rules.Owner = func(home string) (uint32, error) {
 		uid, err := owner(home)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && (!errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(home, "/home/")) {
 			found = true
 		}
 		return uid, err
