@@ -4,9 +4,10 @@
 //
 // The servers themselves are below it: smtp, qmtp (with QMQP), and popup and pop3.
 // Listen has many connections served by one process; certs and smtpusers have the
-// certificates and passwords. Each server takes its connection, environment, folder of control files, queue and clock as
-// arguments and keeps no state outside a session, so that the same code serves
-// one connection and exits, or stays and serves many.
+// certificates and passwords. Each server takes its connection, environment, folder
+// of control files, queue and clock as arguments and keeps no state outside a
+// session, so that the same code serves one connection and exits, or stays and serves
+// many.
 package receive
 
 import (

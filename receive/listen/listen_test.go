@@ -188,3 +188,21 @@ func TestTurnedAway(t *testing.T) {
 		t.Errorf("%q, %v", why, err)
 	}
 }
+
+// FuzzApply checks that a value does nothing but what it says.
+func FuzzApply(f *testing.F) {
+	f.Add("+RELAYCLIENT=\x00+DATABYTES=0\x00D")
+	f.Add("D+A")
+	f.Fuzz(func(t *testing.T, value string) {
+		env := receive.Env{}
+		allowed := apply([]byte(value), env)
+		if !allowed && !strings.Contains(value, "D") {
+			t.Errorf("%q denies", value)
+		}
+		for name, text := range env {
+			if !strings.Contains(value, "+"+name+"="+text) {
+				t.Errorf("%q sets %q to %q", value, name, text)
+			}
+		}
+	})
+}
