@@ -16,10 +16,12 @@ import (
 
 // alias looks for the files that say who gets mail for root and for those whom
 // other hosts write to. If the host has a table of aliases it is put into effect, and
-// what it has is left to it.
+// what it has is left to it. Where alias has files already, that is as somebody wants
+// it.
 func (s *System) alias() ([]Problem, error) {
-	if s.Dest != "" || exists(s.path("alias/.qmail-default")) {
-		return nil, nil
+	files, err := filepath.Glob(s.path("alias/.qmail*"))
+	if err != nil || len(files) > 0 || s.Dest != "" {
+		return nil, err
 	}
 	var problems []Problem
 	entries, err := tableOf(s.path(s.Table))
@@ -31,8 +33,7 @@ func (s *System) alias() ([]Problem, error) {
 	}
 	for name, to := range map[string]string{"root": "", "postmaster": "&root\n", "mailer-daemon": "&root\n"} {
 		file := "alias/.qmail-" + name
-		known := slices.ContainsFunc(entries, func(e aliases.Entry) bool { return e.Name == name })
-		if known || exists(s.path(file)) {
+		if slices.ContainsFunc(entries, func(e aliases.Entry) bool { return e.Name == name }) {
 			continue
 		}
 		if name == "root" {
@@ -100,6 +101,7 @@ func (s *System) advice() ([]Problem, error) {
 		all = append(all, Problem{Level: Warning, Name: filepath.Join(s.Home, "control", p.File), Text: p.Text})
 	}
 	all = append(all, s.rootsMail()...)
+	all = append(all, s.nobody()...)
 	all = append(all, s.older("users/assign", "users/cdb", "run qmail-newu")...)
 	if exists(s.path(s.Table + aliases.Suffix)) {
 		all = append(all, s.older(s.Table, s.Table+aliases.Suffix, "run newaliases")...)
@@ -119,6 +121,22 @@ func (s *System) rootsMail() []Problem {
 		p.Text = fmt.Sprintf("has kept %d messages for root in alias/Maildir that nobody has read: put the address of a person there", len(mail))
 	}
 	return []Problem{p}
+}
+
+// nobody tells of names that have mail on every host, and here belong to nobody.
+func (s *System) nobody() []Problem {
+	if !exists(s.path("alias")) || exists(s.path("alias/.qmail-default")) {
+		return nil
+	}
+	var all []Problem
+	for _, name := range []string{"root", "postmaster", "mailer-daemon"} {
+		file := "alias/.qmail-" + name
+		if uid, err := s.Accounts.UID(name); err == nil && uid > 0 || exists(s.path(file)) || exists(s.path("users/cdb")) {
+			continue
+		}
+		all = append(all, Problem{Level: Warning, Name: filepath.Join(s.Home, file), Text: "is missing: mail for " + name + " bounces"})
+	}
+	return all
 }
 
 // older tells of a table that does not have what its source says.

@@ -157,12 +157,12 @@ func TestSettings(t *testing.T) {
 	}
 	// What an administrator has changed or removed stays so.
 	write(t, s.path("control/me"), "other.example\n", 0o644)
-	if err := os.Remove(s.path("control/locals")); err != nil {
+	if err := errors.Join(os.Remove(s.path("control/locals")), os.Remove(s.path("alias/.qmail-postmaster"))); err != nil {
 		t.Fatal(err)
 	}
 	s.Name = "third.example"
 	s.try(t, out)
-	if text, _ := os.ReadFile(s.path("control/me")); string(text) != "other.example\n" || exists(s.path("control/locals")) {
+	if text, _ := os.ReadFile(s.path("control/me")); string(text) != "other.example\n" || exists(s.path("control/locals")) || exists(s.path("alias/.qmail-postmaster")) {
 		t.Errorf("settings were made again: me is %q", text)
 	}
 }
@@ -210,6 +210,7 @@ func TestCheckAndRepair(t *testing.T) {
 	s.try(t, out)
 	write(t, s.path("control/me"), "mx.test.example\n", 0o644)
 	write(t, s.path("control/rcpthosts"), "mx.test.example\n", 0o644)
+	write(t, s.path("alias/.qmail-default"), "&ann\n", 0o644)
 	check := func(repair bool, want Level, lines ...string) {
 		t.Helper()
 		out.Reset()
@@ -386,6 +387,21 @@ func TestTableOfAliases(t *testing.T) {
 	}
 	if said := s.try(t, out); said != "everything was installed before\n" {
 		t.Errorf("again: %s", said)
+	}
+}
+
+func TestNamesThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	s, _ := newSystem(t)
+	s.Accounts.Passwd = filepath.Join(t.TempDir(), "passwd")
+	write(t, s.Accounts.Passwd, "root:x:0:0::/root:/bin/sh\npostmaster:x:1000:1000::/home/postmaster:/bin/sh\n", 0o644)
+	write(t, s.path("alias/.qmail-x"), "&ann\n", 0o644)
+	if p := s.nobody(); len(p) != 2 || !strings.HasSuffix(p[0].Text, "mail for root bounces") || !strings.HasSuffix(p[1].Text, "mail for mailer-daemon bounces") {
+		t.Errorf("without files: %v", p)
+	}
+	write(t, s.path("alias/.qmail-default"), "&ann\n", 0o644)
+	if p := s.nobody(); p != nil {
+		t.Errorf("with a file for all: %v", p)
 	}
 }
 
