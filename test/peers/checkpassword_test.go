@@ -20,11 +20,24 @@ open(my $in, '<&=', 3) or exit 2;
 my ($user, $given, $challenge) = split /\0/, join('', <$in>), -1;
 close $in;
 my $key = 'secret' . "\0" x (64 - length 'secret');
-my $hmac = md5_hex(($key ^ "\x5c" x 64) . md5(($key ^ "\x36" x 64) . $given));
+my $hmac = md5_hex(($key ^ "\x5c" x 64) . md5(($key ^ "\x36" x 64) . $challenge));
 exit 1 unless $user eq 'joe' and
-	$given eq 'secret' or $challenge ne '' and ($given eq md5_hex($challenge . 'secret') or $challenge eq $hmac);
+	($given eq 'secret' or $challenge ne '' and ($given eq md5_hex($challenge . 'secret') or $given eq $hmac));
 @ENV{'USER', 'HOME', 'SHELL'} = ('joe', 'HOME', '/bin/sh');
 chdir 'HOME' or exit 111;
 exec { $ARGV[0] } @ARGV or exit 111;
 `))
+}
+
+// smtpusers makes a password file in which joe has the same password, kept as a
+// verifier, and ann has it as it is.
+func (h *host) smtpusers() {
+	h.t.Helper()
+	for _, args := range [][]string{{"joe"}, {"-p", "ann"}} {
+		cmd := h.command("qmail-smtppasswd", args...)
+		cmd.Stdin = strings.NewReader("secret\n")
+		if code, out := h.run(cmd); code != 0 {
+			h.t.Fatalf("qmail-smtppasswd exits with %d: %s", code, out)
+		}
+	}
 }

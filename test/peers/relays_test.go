@@ -200,11 +200,14 @@ func TestFromPostfix(t *testing.T) {
 		"verified": {"smtp_tls_security_level = verify\nsmtp_tls_CAfile = CERTIFICATE\nsmtp_tls_verify_cert_match = mx.test.example\n", "tls TLS1.3", "with ESMTPS (TLS1.3 "},
 		"AUTH": {"smtp_tls_security_level = encrypt\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:joe:secret\nsmtp_sasl_security_options = noanonymous\n",
 			"user <joe>", "with ESMTPSA (TLS1.3 "},
+		"AUTH by SCRAM": {"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:joe:secret\nsmtp_sasl_security_options = noplaintext\nsmtp_sasl_mechanism_filter = scram-sha-256\n",
+			"user <joe>", "with ESMTPA"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
 			certificate := h.certificate()
-			server, address := h.smtpd(nil, h.checkpassword(), "true")
+			h.smtpusers()
+			server, address := h.smtpd(nil)
 			m := h.postfix(address, strings.ReplaceAll(tt.settings, "CERTIFICATE", certificate))
 			h.remote(m)
 			m.wait(" status=", 1)
@@ -233,11 +236,12 @@ func TestFromExim(t *testing.T) {
 		"STARTTLS":         {"  hosts_require_tls = *", "", "tls TLS1.3", "with ESMTPS (TLS1.3 "},
 		"PLAIN":            {"  hosts_require_auth = *", "a:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = ^joe^secret\n", "user <joe>", "with ESMTPSA (TLS1.3 "},
 		"LOGIN":            {"  hosts_require_auth = *", "a:\n  driver = plaintext\n  public_name = LOGIN\n  client_send = : joe : secret\n", "user <joe>", "with ESMTPSA (TLS1.3 "},
+		"CRAM-MD5":         {"  hosts_require_auth = *", "a:\n  driver = cram_md5\n  public_name = CRAM-MD5\n  client_name = joe\n  client_secret = secret\n", "user <joe>", "with ESMTPSA (TLS1.3 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
 			h.certificate()
-			server, address := h.smtpd(nil, h.checkpassword(), "true")
+			server, address := h.smtpd([]string{"SMTPAUTH=+cram"}, h.checkpassword(), "true")
 			m := h.exim(address, "tls_advertise_hosts =", tt.transport, tt.authenticators)
 			h.remote(m)
 			m.wait("Completed", 1)

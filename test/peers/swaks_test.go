@@ -32,6 +32,7 @@ type swaksCase struct {
 
 // swaks runs swaks with a server, for each case.
 func (h *host) swaks(address string, server *running, cases []swaksCase) {
+	h.t.Helper()
 	program := installed(h.t, "swaks")
 	if err := exec.Command("perl", "-MNet::SSLeay", "-e1").Run(); err != nil {
 		h.t.Skip("perl has no Net::SSLeay (Debian: libnet-ssleay-perl)")
@@ -120,23 +121,48 @@ func TestSwaksTLS(t *testing.T) {
 	})
 }
 
-// Every way to say who one is, under every kind of TLS.
+// Every way to say who one is, under every kind of TLS, with a checkpassword program
+// and with a password file, where swaks knows how.
 func TestSwaksAuth(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
-	h.certificate()
-	for kind, env := range map[string][]string{"--auth-hide-password": nil, "--tls": nil, "--tls-optional-strict": nil, "--tls-on-connect": {"SMTPS=1"}} {
-		server, address := h.smtpd(env, h.checkpassword(), "true")
-		var cases []swaksCase
-		for _, mechanism := range []string{"PLAIN", "LOGIN"} {
-			args := fmt.Sprintf("%s --auth %s --auth-user joe --auth-password ", kind, mechanism)
-			cases = append(cases,
-				swaksCase{name: kind + " " + mechanism, args: args + "secret --to bob@far.example", to: "bob@far.example", log: "accepted user <joe>"},
-				swaksCase{name: kind + " " + mechanism + " with a wrong password", args: args + "wrong --to bob@far.example", want: swaksNoAuth, reply: " 535 "},
-			)
+	for _, kind := range []string{"", "--tls", "--tls-optional-strict", "--tls-on-connect"} {
+		for _, file := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s file %v", kind, file), func(t *testing.T) {
+				t.Parallel()
+				h := newHost(t)
+				h.certificate()
+				env, user, checker := []string{"SMTPAUTH=+cram"}, "joe", []string(nil)
+				if kind == "--tls-on-connect" {
+					env = append(env, "SMTPS=1")
+				}
+				if file {
+					h.smtpusers()
+					user = "ann"
+				} else {
+					checker = []string{h.checkpassword(), "true"}
+				}
+				server, address := h.smtpd(env, checker...)
+				h.swaks(address, server, swaksUser(kind, user))
+			})
 		}
-		h.swaks(address, server, append(cases,
-			swaksCase{name: kind + " whatever there is", args: kind + " --auth --auth-user joe --auth-password secret --to bob@far.example", to: "bob@far.example", log: "accepted user <joe>"},
-			swaksCase{name: kind + " without", args: kind + " --to bob@far.example", want: swaksNoRcpt, reply: " 553 "}))
 	}
+}
+
+// swaksUser are sessions of a user who sends mail elsewhere.
+func swaksUser(kind, user string) []swaksCase {
+	common := kind + " --to bob@far.example --auth-user " + user + " --auth-password "
+	cases := []swaksCase{
+		{name: "not said", args: kind + " --to bob@far.example", want: swaksNoRcpt, reply: " 553 "},
+		{name: "whatever there is", args: common + "secret --auth", to: "bob@far.example", log: "accepted user <" + user + ">"},
+		{name: "if there is", args: common + "secret --auth-optional-strict", to: "bob@far.example", log: "accepted user <" + user + ">"},
+	}
+	for _, mechanism := range []string{"PLAIN", "LOGIN", "CRAM-MD5"} {
+		cases = append(cases, swaksCase{name: mechanism, args: common + "secret --auth " + mechanism, to: "bob@far.example", log: "accepted user <" + user + ">"})
+		if kind == "--tls" { // once is enough: the client waits for the answer
+			cases = append(cases,
+				swaksCase{name: mechanism + " with a wrong password", args: common + "wrong --auth " + mechanism, want: swaksNoAuth, reply: " 535 "},
+				swaksCase{name: mechanism + " and nobody", args: common + "secret --auth " + mechanism + " --auth-user eve", want: swaksNoAuth, reply: " 535 "})
+		}
+	}
+	return cases
 }
