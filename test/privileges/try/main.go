@@ -32,6 +32,10 @@ func main() {
 		fmt.Println("there is no act", name)
 		os.Exit(100)
 	}
+	if err := lack(os.Getenv("TRY_WITHOUT")); err != nil {
+		fmt.Println("lack:", err)
+		os.Exit(100)
+	}
 	work, result := make(chan func() error), make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -48,6 +52,30 @@ func main() {
 		return
 	}
 	fmt.Println("done")
+}
+
+// lack makes the kernel answer a system call with an error in all threads, as one
+// that has not got it: "number error", or nothing.
+func lack(what string) error {
+	if what == "" {
+		return nil
+	}
+	var number, errno uint32
+	if _, err := fmt.Sscan(what, &number, &errno); err != nil {
+		return err
+	}
+	code := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ, K: number, Jf: 1},
+		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ERRNO | errno},
+		{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
+	_, _, e := syscall.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if e != 0 {
+		return e
+	}
+	return nil
 }
 
 func enter(profile, home string) {
