@@ -29,7 +29,7 @@ func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*se
 		return nil, &refusal{verdict: verdictOf(err), met: true}
 	}
 	if to.qmtp {
-		return c.openQMTP(ctx, s, to, need)
+		return c.openQMTP(ctx, s, m, to, need)
 	}
 	session, no := c.begin(ctx, s, m, to, need)
 	if no != nil && no.clear != "" {

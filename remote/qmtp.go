@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"strconv"
 	"time"
@@ -11,8 +12,12 @@ import (
 	"goqmail/internal/netstring"
 )
 
-// qmtpPort is where QMTP servers listen.
-const qmtpPort = 209
+// qmtpPort is where QMTP servers listen, and qmtpsPort where they speak TLS from the
+// first byte on, in s/qmail.
+const (
+	qmtpPort  = 209
+	qmtpsPort = 6209
+)
 
 // speaksQMTP reports whether an exchanger of this preference is to be tried by
 // QMTP first, and by SMTP if it cannot be connected to so:
@@ -20,9 +25,11 @@ const qmtpPort = 209
 func speaksQMTP(pref uint16) bool { return pref >= 12800 && pref <= 13055 && pref%16 == 1 }
 
 // openQMTP connects to a QMTP server, to which nothing is said before the first
-// message. There is no TLS in QMTP: where that is required it is not used.
-func (c *Client) openQMTP(ctx context.Context, s *Settings, to target, need Requirement) (*session, *refusal) {
-	if need.Level == MustTLS {
+// message but what TLS needs. There is TLS by the port alone: where it is required,
+// another port is not used.
+func (c *Client) openQMTP(ctx context.Context, s *Settings, m *Mail, to target, need Requirement) (*session, *refusal) {
+	withTLS := to.addr.Port() == qmtpsPort
+	if need.Level == MustTLS && !withTLS {
 		text := "There is no TLS in QMTP, but it is required for " + printable(to.name) + ". (#4.7.5)"
 		return nil, &refusal{verdict: verdictOf(fault.Soft(text, nil))}
 	}
@@ -33,6 +40,15 @@ func (c *Client) openQMTP(ctx context.Context, s *Settings, to target, need Requ
 	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
 	session.stop = context.AfterFunc(ctx, func() { conn.Close() })
 	session.isQMTP = true
+	if !withTLS {
+		return session, nil
+	}
+	need.Level = MustTLS
+	if err := session.handshake(ctx, func() (*tls.Config, error) { return c.tlsConfig(s, m.Sender, to.name, need) }); err != nil {
+		session.bye()
+		return nil, &refusal{verdict: session.tlsFailed(to.name, err), met: true}
+	}
+	session.verified("TLS ", need)
 	return session, nil
 }
 
@@ -73,9 +89,9 @@ func (s *session) qmtp(m *Mail, reports *reporter) verdict {
 		}
 	}
 	if accepted == nil {
-		return verdict{'D', "Giving up on " + s.peer + ".\n"}
+		return verdict{'D', "Giving up on " + s.peer + ".\n"}.with(s.tls.note)
 	}
-	return verdict{'K', s.peer + " accepted message.\n" + told(accepted)}
+	return verdict{'K', s.peer + " accepted message.\n" + told(accepted)}.with(s.tls.note)
 }
 
 func sendableOnes(recipients []string) []string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -241,6 +242,37 @@ func TestQMTPWithTLSRequired(t *testing.T) {
 	}
 	n.wait()
 	if len(q.Messages) != 1 {
+		t.Errorf("%d messages arrive", len(q.Messages))
+	}
+}
+
+// TestQMTPS: the port 6209 has TLS, whose certificate counts where it is asked for.
+func TestQMTPS(t *testing.T) {
+	ca := newAuthority(t)
+	config := ca.serve("mx.example")
+	serve, q := qmtpServer(t, map[string]string{"rcpthosts": "example.org"})
+	withTLS := func(p *peer) {
+		conn := tls.Server(p.Conn, config)
+		serve(&peer{Conn: conn})
+		conn.Close()
+	}
+	z := &zone{addrs: map[string][]string{"mx.example": {"192.0.2.1"}, "plain.example": {"192.0.2.2"}}}
+	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:6209": withTLS, "192.0.2.2:6209": func(p *peer) { p.say("what?\r\n") }}}
+	s := settings()
+	s.QMTPRoutes = ParseRoutes([]string{"example.org:mx.example;6209", "plain.example:plain.example:6209"})
+	s.Policy = demands{"mx.example": true}
+	m := literalMail("x\n")
+	m.Host = "example.org"
+	want := "r|K192.0.2.1 accepted message.\nRemote host said: ok 1795284247 qp 4321\nTLS proto=P; cipher=C; verified=no\n|"
+	if got := plainReports(send(t, n.client(z), s, m)); got != want {
+		t.Errorf("reports %q, want %q", got, want)
+	}
+	m.Host = "plain.example"
+	if got := send(t, n.client(z), s, m); !strings.HasPrefix(got, "ZTLS connect failed: ") {
+		t.Errorf("reports %q", got)
+	}
+	n.wait()
+	if len(q.Messages) != 1 || q.Messages[0].Body() != "x\n" {
 		t.Errorf("%d messages arrive", len(q.Messages))
 	}
 }
