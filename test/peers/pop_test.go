@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goqmail/receive/receivetest"
 )
 
 // popMails fills joe's mailbox, and returns what is in it.
@@ -50,94 +52,123 @@ func (h *host) checkPopped(t *testing.T, box string, want []string) {
 	}
 }
 
-// pop3 starts a POP3 server for joe, whose password is secret.
-func (h *host) pop3() (*running, string) {
+// pop3 starts a POP3 server for joe, whose password is secret, with those variables
+// as tcprules writes them.
+func (h *host) pop3(env string) (name, port string) {
 	h.t.Helper()
-	return h.tcpserver(":allow\n", h.path("bin/qmail-popup"), "mx.test.example", h.checkpassword(), h.path("bin/qmail-pop3d"), "Maildir")
+	h.control("servercert.pem", receivetest.Certificate(h.t, "127.0.0.1"))
+	_, address := h.tcpserver(":allow"+env+"\n", h.path("bin/qmail-popup"), "mx.test.example", h.checkpassword(), h.path("bin/qmail-pop3d"), "Maildir")
+	name, port, _ = strings.Cut(address, ":")
+	return name, port
 }
 
-func TestMpop(t *testing.T) {
-	t.Parallel()
-	mpop := installed(t, "mpop")
-	h := newHost(t)
-	_, address := h.pop3()
-	all := h.popMails()
-	name, port, _ := strings.Cut(address, ":")
-	fetch := func(t *testing.T, auth, password string, more string) (code int, box string) {
-		box = h.folder(strings.ReplaceAll(t.Name(), "/", "_"))
-		for _, d := range []string{"tmp", "new", "cur"} {
-			h.folder(filepath.Base(box) + "/" + d)
-		}
-		config := h.file("mpoprc", fmt.Sprintf("account a\nhost %s\nport %s\nuser joe\npassword %s\nauth %s\ntls off\ndelivery maildir %s\nuidls_file %s/uidls\nreceived_header off\n%s",
-			name, port, password, auth, box, h.folder("uidls"), more))
-		code, out := h.run(h.command(mpop, "-C", config, "a"))
-		if code != 0 && password == "secret" {
-			t.Errorf("exit code %d:\n%s", code, out)
-		}
-		return code, box
+// emptyMaildir makes a maildir for a test.
+func (h *host) emptyMaildir(t *testing.T) string {
+	name := strings.NewReplacer("/", "_", ",", "").Replace(t.Name())
+	for _, d := range []string{"tmp", "new", "cur"} {
+		h.folder(name + "/" + d)
 	}
-	for _, auth := range []string{"user", "apop"} {
-		t.Run(auth+" with a wrong password", func(t *testing.T) {
-			if code, _ := fetch(t, auth, "wrong", ""); code != exitNoPerm {
-				t.Errorf("exit code %d, want %d", code, exitNoPerm)
-			}
-		})
-	}
-	// Every message is fetched once, since UIDL gives it the same name each time.
-	for _, tt := range []struct {
-		name, auth, more string
-		pipelining       string
-		want             []string
-		left             int
-	}{
-		{"leave on server", "user", "keep on\n", "on", all, 3},
-		{"only what is new", "apop", "keep on\n", "auto", nil, 3},
-		{"all once more, by APOP", "apop", "only_new off\nkeep on\n", "off", all, 3},
-		{"all once more, pipelined", "user", "only_new off\nkeep on\n", "on", all, 3},
-		{"remove", "user", "only_new off\nkeep off\n", "auto", all, 0},
-		{"nothing", "user", "", "auto", nil, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			_, box := fetch(t, tt.auth, "secret", tt.more+"pipelining "+tt.pipelining+"\n")
-			h.checkPopped(t, box, tt.want)
-			if left := h.left(); left != tt.left {
-				t.Errorf("%d messages are left, want %d", left, tt.left)
-			}
-		})
-	}
+	return h.folder(name)
 }
 
-func TestGetmail(t *testing.T) {
-	t.Parallel()
-	getmail := installed(t, "getmail")
-	h := newHost(t)
-	_, address := h.pop3()
-	all := h.popMails()
-	name, port, _ := strings.Cut(address, ":")
-	for _, tt := range []struct {
-		name, options, retriever string
-		want                     []string
-		left                     int
-	}{
-		{"leave on server", "delete = false\nread_all = true\n", "", all, 3},
-		{"only what is new", "delete = false\nread_all = false\n", "", nil, 3},
-		{"all once more, by APOP", "delete = false\nread_all = true\n", "use_apop = true\n", all, 3},
-		{"remove", "delete = true\nread_all = true\n", "", all, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			box := h.folder(strings.ReplaceAll(t.Name(), "/", "_"))
-			for _, d := range []string{"tmp", "new", "cur"} {
-				h.folder(filepath.Base(box) + "/" + d)
-			}
-			h.file("getmailrc", fmt.Sprintf("[retriever]\ntype = SimplePOP3Retriever\nserver = %s\nport = %s\nusername = joe\npassword = secret\n%s"+
-				"[destination]\ntype = Maildir\npath = %s/\n[options]\nverbose = 1\nreceived = false\ndelivered_to = false\n%s", name, port, tt.retriever, box, tt.options))
-			if code, out := h.run(h.command(getmail, "--getmaildir", h.folder("."), "--rcfile", "getmailrc")); code != 0 {
+// popCase is a session of a program that fetches mail, with those settings.
+type popCase struct {
+	name, settings string
+	want           []string
+	left           int // messages in the mailbox then
+}
+
+// fetch has a program fetch mail, once for each case.
+func (h *host) fetch(cases []popCase, run func(t *testing.T, box, settings string) (code int, out string)) {
+	for _, tt := range cases {
+		h.t.Run(tt.name, func(t *testing.T) {
+			box := h.emptyMaildir(t)
+			if code, out := run(t, box, tt.settings); code != 0 {
 				t.Fatalf("exit code %d:\n%s", code, out)
 			}
 			h.checkPopped(t, box, tt.want)
 			if left := h.left(); left != tt.left {
 				t.Errorf("%d messages are left, want %d", left, tt.left)
 			}
+		})
+	}
+}
+
+// mpop runs mpop with those settings.
+func (h *host) mpop(program, name, port, box, settings string) (int, string) {
+	config := h.file("mpoprc", fmt.Sprintf("account a\nhost %s\nport %s\nuser joe\ntls_trust_file %s\ndelivery maildir %s\nuidls_file %s/uidls\nreceived_header off\n%s",
+		name, port, h.path("control/servercert.pem"), box, h.folder("uidls"), settings))
+	return h.run(h.command(program, "-C", config, "a"))
+}
+
+func TestMpop(t *testing.T) {
+	t.Parallel()
+	program := installed(t, "mpop")
+	for kind, tt := range map[string]struct{ env, settings string }{
+		"in the clear": {"", "tls off\n"},
+		"STLS":         {`,FORCETLS="1"`, "tls on\n"},
+		"STLS 1.2":     {`,FORCETLS="1"`, "tls on\ntls_priorities NORMAL:-VERS-ALL:+VERS-TLS1.2\n"},
+		"TLS":          {`,POP3S="1"`, "tls on\ntls_starttls off\n"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			h := newHost(t)
+			name, port := h.pop3(tt.env)
+			all := h.popMails()
+			for _, auth := range []string{"user", "apop"} {
+				box := h.emptyMaildir(t)
+				if code, out := h.mpop(program, name, port, box, tt.settings+"auth "+auth+"\npassword wrong\n"); code != exitNoPerm {
+					t.Errorf("exit code %d, want %d:\n%s", code, exitNoPerm, out)
+				}
+			}
+			// Every message is fetched once, since UIDL gives it the same name each time.
+			h.fetch([]popCase{
+				{"leave on server", "auth user\nkeep on\npipelining on\n", all, 3},
+				{"only what is new", "auth apop\nkeep on\n", nil, 3},
+				{"all once more, by APOP", "auth apop\nonly_new off\nkeep on\npipelining off\n", all, 3},
+				{"all once more, pipelined", "auth user\nonly_new off\nkeep on\npipelining on\n", all, 3},
+				{"remove", "auth user\nonly_new off\nkeep off\n", all, 0},
+				{"nothing", "auth user\n", nil, 0},
+			}, func(t *testing.T, box, settings string) (int, string) {
+				return h.mpop(program, name, port, box, tt.settings+"password secret\n"+settings)
+			})
+		})
+	}
+}
+
+// A client that is not under TLS where that is required does not get in.
+func TestMpopForced(t *testing.T) {
+	t.Parallel()
+	program := installed(t, "mpop")
+	h := newHost(t)
+	name, port := h.pop3(`,FORCETLS="1"`)
+	h.popMails()
+	if code, out := h.mpop(program, name, port, h.emptyMaildir(t), "tls off\nauth user\npassword secret\n"); code != exitNoPerm {
+		t.Errorf("exit code %d, want %d:\n%s", code, exitNoPerm, out)
+	}
+}
+
+func TestGetmail(t *testing.T) {
+	t.Parallel()
+	getmail := installed(t, "getmail")
+	for retriever, env := range map[string]string{"SimplePOP3Retriever": "", "SimplePOP3SSLRetriever": `,POP3S="1"`} {
+		t.Run(retriever, func(t *testing.T) {
+			h := newHost(t)
+			name, port := h.pop3(env)
+			all := h.popMails()
+			if env != "" {
+				retriever += "\nca_certs = " + h.path("control/servercert.pem")
+			}
+			h.fetch([]popCase{
+				{"leave on server", "[options]\ndelete = false\nread_all = true\n", all, 3},
+				{"only what is new", "[options]\ndelete = false\nread_all = false\n", nil, 3},
+				{"all once more, by APOP", "use_apop = true\n[options]\ndelete = false\nread_all = true\n", all, 3},
+				{"remove", "[options]\ndelete = true\nread_all = true\n", all, 0},
+			}, func(t *testing.T, box, settings string) (int, string) {
+				retrieve, options, _ := strings.Cut(settings, "[options]\n")
+				h.file("getmailrc", fmt.Sprintf("[retriever]\ntype = %s\nserver = %s\nport = %s\nusername = joe\npassword = secret\n%s"+
+					"[destination]\ntype = Maildir\npath = %s/\n[options]\nreceived = false\ndelivered_to = false\n%s", retriever, name, port, retrieve, box, options))
+				return h.run(h.command(getmail, "--getmaildir", h.folder("."), "--rcfile", "getmailrc"))
+			})
 		})
 	}
 }
