@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 
 	"goqmail/internal/fault"
@@ -152,7 +153,7 @@ func (s *session) secure(ctx context.Context, to target, need Requirement, confi
 	}
 	s.dead = true
 	no := &refusal{verdict: s.tlsFailed(to.name, err)}
-	if need.Level != MustTLS {
+	if need.Level != MustTLS && !errors.As(err, new(*fault.Error)) { // that is about our own files
 		no.clear = reason(err)
 	}
 	return no

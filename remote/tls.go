@@ -14,7 +14,6 @@ import (
 
 // tlsState is what became of TLS on a connection.
 type tlsState struct {
-	on   bool
 	note string // for reports: what was negotiated, or why nothing was; a line, or empty
 	// failure is the verdict on a server that turns out not to do without TLS, after
 	// that has failed.
@@ -110,7 +109,7 @@ func (s *session) handshake(ctx context.Context, configure func() (*tls.Config, 
 	}
 	s.speakOver(conn)
 	s.extensions = nil
-	s.tls = tlsState{on: true}
+	s.tls = tlsState{}
 	return nil
 }
 

@@ -370,6 +370,14 @@ func TestIdentity(t *testing.T) {
 	if _, err := (TLSFiles{files(t, texts)}).Identity("x@bad.example"); err == nil {
 		t.Error("a certificate that is missing is no error")
 	}
+	h := &tlsHost{config: ca.serve("mx.example.org"), offer: "STARTTLS"}
+	n := &network{t: t, hosts: map[string]handler{"192.0.2.1:25": h.play}}
+	m := testMail()
+	m.Sender = "x@bad.example"
+	if got := send(t, n.client(testZone), withFiles(t, texts), m); got != "ZTLS unable to load control/none.pem. (#4.3.0)\n|" {
+		t.Errorf("a certificate that is missing: reports %q", got)
+	}
+	n.wait()
 	texts = map[string]string{"clientcert.pem": "no key"}
 	if got, err := (TLSFiles{files(t, texts)}).Identity("x@bad.example"); got != nil || err != nil {
 		t.Errorf("a broken clientcert.pem: %v, %v", got, err)
