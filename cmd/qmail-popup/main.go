@@ -28,23 +28,27 @@ func run() int {
 		return exitEnded
 	}
 	env := receive.Environ(os.Environ())
+	other, err := receive.UCSPIOf(env)
+	if err != nil {
+		other = nil // it cannot be spoken with
+	}
 	server := &popup.Server{
 		Host:     os.Args[1],
 		PID:      os.Getpid(),
 		Now:      time.Now,
 		Implicit: env.IsSet("POP3S"),
-		MustTLS:  env.IsSet("FORCETLS"),
+		MustTLS:  env.IsSet("FORCETLS") || other != nil && other.Must,
 		Peer:     receive.PeerOf(env),
 		Log:      &receive.Log{Name: "qmail-popup", Out: os.Stderr, Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
-		Start: func(conn, up *os.File, more []string) (*os.Process, error) {
-			in, out := os.Stdin, os.Stdout
-			if conn != nil {
-				in, out = conn, conn
+		Start: func(in, out, up *os.File, more []string) (*os.Process, error) {
+			if in == nil {
+				in, out = os.Stdin, os.Stdout
 			}
 			return child.Start(os.Args[2:], append(os.Environ(), more...), []*os.File{in, out, os.Stderr, up})
 		},
 	}
 	if !env.IsSet("DISABLETLS") {
+		server.Other = other
 		server.Certs = certs.Folder(filepath.Join(home.Dir(), "control"))
 	}
 	_ = server.Serve(fdconn.New(0, 1)) // the client was told

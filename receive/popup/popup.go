@@ -24,16 +24,16 @@ type Server struct {
 	PID  int
 	Now  func() time.Time
 
-	Certs    certs.Folder // with servercert.pem there is TLS; "" for none
-	Implicit bool         // from the first byte on (RFC 8314)
-	MustTLS  bool         // before a user is named
+	Other    *receive.UCSPI // TLS of the server before this one; nil for none
+	Certs    certs.Folder   // with servercert.pem there is TLS; "" for none
+	Implicit bool           // from the first byte on (RFC 8314)
+	MustTLS  bool           // before a user is named
 	Peer     receive.Peer
 	Log      *receive.Log // may be nil
 
-	// Start runs the password checker, with one end of a pipe as its descriptor 3. Conn
-	// is to be its connection with the client, descriptors 0 and 1; if it is nil, those
-	// of this process are.
-	Start func(conn, upfile *os.File, env []string) (*os.Process, error)
+	// Start runs the password checker, with one end of a pipe as its descriptor 3. In and
+	// out are to be its descriptors 0 and 1; if they are nil, those of this process are.
+	Start func(in, out, upfile *os.File, env []string) (*os.Process, error)
 }
 
 // Replies. They are interface.
@@ -87,6 +87,7 @@ type session struct {
 	challenge string
 	user      string // "" before USER
 	tls       string // version, "" without TLS
+	switched  bool   // the server before this one does it
 }
 
 // commands are those that the server knows. Compat: those that have come with TLS are
@@ -168,8 +169,18 @@ func (s *session) start(upfile *os.File) (process *os.Process, between net.Conn,
 	if s.hasTLS() {
 		env = []string{pop3.CapaVariable + "=1"}
 	}
-	if s.tls == "" {
-		process, err = s.Start(nil, upfile, env)
+	switch {
+	case s.tls == "":
+		process, err = s.Start(nil, nil, upfile, env)
+		return process, nil, err
+	case s.switched:
+		in, out, err := s.Other.Files()
+		if err != nil {
+			return nil, nil, err
+		}
+		defer in.Close()
+		defer out.Close()
+		process, err = s.Start(in, out, upfile, env)
 		return process, nil, err
 	}
 	between, theirs, err := pair()
@@ -177,7 +188,7 @@ func (s *session) start(upfile *os.File) (process *os.Process, between net.Conn,
 		return nil, nil, err
 	}
 	defer theirs.Close()
-	if process, err = s.Start(theirs, upfile, append(env, pop3.TLSVariable+"="+s.tls)); err != nil {
+	if process, err = s.Start(theirs, theirs, upfile, append(env, pop3.TLSVariable+"="+s.tls)); err != nil {
 		between.Close()
 		return nil, nil, err
 	}

@@ -14,9 +14,9 @@ import (
 )
 
 // checker starts a shell line as the checker.
-func checker(line string) func(conn, up *os.File, env []string) (*os.Process, error) {
-	return func(conn, up *os.File, env []string) (*os.Process, error) {
-		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Env: append(os.Environ(), env...), Files: []*os.File{conn, conn, nil, up}})
+func checker(line string) func(in, out, up *os.File, env []string) (*os.Process, error) {
+	return func(in, out, up *os.File, env []string) (*os.Process, error) {
+		return os.StartProcess("/bin/sh", []string{"sh", "-c", line}, &os.ProcAttr{Env: append(os.Environ(), env...), Files: []*os.File{in, out, nil, up}})
 	}
 }
 
@@ -47,7 +47,7 @@ func TestPopup(t *testing.T) {
 
 // TestPopupLeavesTheRest checks that what comes after the password is not read.
 func TestPopupLeavesTheRest(t *testing.T) {
-	p := &Server{Now: receivetest.Now, Start: func(_, _ *os.File, _ []string) (*os.Process, error) { return nil, syscall.ENOENT }}
+	p := &Server{Now: receivetest.Now, Start: func(_, _, _ *os.File, _ []string) (*os.Process, error) { return nil, syscall.ENOENT }}
 	in := strings.NewReader("APOP a b\r\nSTAT\r\n")
 	conn := receivetest.Says("")
 	conn.In = in
@@ -73,7 +73,7 @@ func FuzzPopup(f *testing.F) {
 	f.Add("STLS\r\nCAPA\r\nuser\r\npass \r\nAPOP x\r\n")
 	f.Fuzz(func(t *testing.T, in string) {
 		asked := false
-		p := &Server{Host: "pop.test.example", PID: 77, Now: receivetest.Now, Start: func(_, _ *os.File, _ []string) (*os.Process, error) {
+		p := &Server{Host: "pop.test.example", PID: 77, Now: receivetest.Now, Start: func(_, _, _ *os.File, _ []string) (*os.Process, error) {
 			asked = true
 			return nil, os.ErrPermission
 		}}

@@ -14,7 +14,7 @@ import (
 	"goqmail/receive/pop3"
 )
 
-func (s *session) hasTLS() bool { return s.Certs != "" && s.Certs.Exist() }
+func (s *session) hasTLS() bool { return s.Other != nil || s.Certs != "" && s.Certs.Exist() }
 
 // stls is the STLS command, RFC 2595.
 func (s *session) stls(argument string) error {
@@ -26,6 +26,9 @@ func (s *session) stls(argument string) error {
 		s.Say(pop3.ReplySyntax)
 		return nil
 	}
+	if s.Other != nil {
+		return s.switchOver()
+	}
 	if err := s.Certs.Check(); err != nil {
 		s.Log.Event("no TLS: ", receive.Word(err.Error()), s.client())
 		s.Say(replyNoTLS)
@@ -36,6 +39,22 @@ func (s *session) stls(argument string) error {
 		return errors.Join(pop3.ErrEnded, err)
 	}
 	return s.handshake()
+}
+
+// switchOver has the server that has accepted the connection go on under TLS.
+func (s *session) switchOver() error {
+	s.Say(replyTLS)
+	if err := s.Wire.Flush(); err != nil {
+		return errors.Join(pop3.ErrEnded, err)
+	}
+	conn, err := s.Other.Begin(pop3.Timeout)
+	if err != nil {
+		s.Log.Event("TLS failed: ", receive.Word(err.Error()), s.client())
+		return errors.Join(pop3.ErrEnded, err)
+	}
+	s.Wire.Use(conn)
+	s.tls, s.switched, s.user = "yes", true, ""
+	return nil
 }
 
 // handshake goes on under TLS. What was said before counts no more.

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,5 +165,45 @@ func TestLarge(t *testing.T) {
 	if string(got) != text || err != nil {
 		t.Errorf("%d bytes of %d, %v", len(got), len(text), err)
 	}
+	<-c.done
+}
+
+// TestUCSPI has the server before this one do TLS: user, password and program use
+// descriptors of their own.
+func TestUCSPI(t *testing.T) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := os.NewFile(uintptr(fds[0]), "control")
+	defer control.Close()
+	defer syscall.Close(fds[1])
+	tls, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(tls[0]), "tls")
+	conn, err := net.FileConn(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+	defer conn.Close()
+	fd := strconv.Itoa(tls[1])
+	env := receive.Env{"UCSPITLS": "", "SSLCTLFD": strconv.Itoa(fds[1]), "SSLREADFD": fd, "SSLWRITEFD": fd}
+	p, _ := secured(t, "cat <&3 >/dev/null; echo +OK in; read line; echo \"got $line\"")
+	if p.Other, err = receive.UCSPIOf(env); err != nil {
+		t.Fatal(err)
+	}
+	c := connect(t, p)
+	c.reads(hello)
+	c.says("STLS\r\n", replyTLS+"\r\n")
+	var b [1]byte
+	if _, err := io.ReadFull(control, b[:]); err != nil || b[0] != 'y' {
+		t.Fatalf("the server is told %q, %v", b, err)
+	}
+	c.conn, c.r = conn, bufio.NewReader(conn)
+	c.says("USER joe\r\n", "+OK \r\n")
+	c.says("PASS x\r\nin advance\n", "+OK in\ngot in advance\n")
 	<-c.done
 }

@@ -1,11 +1,8 @@
 package smtp
 
 import (
-	"strconv"
 	"strings"
-	"time"
 
-	"goqmail/internal/fdconn"
 	"goqmail/receive"
 	"goqmail/receive/certs"
 )
@@ -18,15 +15,6 @@ const (
 	envDisableTLS = "DISABLETLS" // no TLS at all
 )
 
-// UCSPI-TLS: the server that has accepted the connection does TLS when it is told to,
-// on the descriptors that these variables have the numbers of.
-const (
-	envUCSPI    = "UCSPITLS" // it can; with ! there has to be TLS, with - there is none
-	envUCSPICtl = "SSLCTLFD"
-	envUCSPIIn  = "SSLREADFD"
-	envUCSPIOut = "SSLWRITEFD"
-)
-
 func (s *session) isSet(name string) bool { return s.env.IsSet(name) }
 
 // mayStartTLS reports whether STARTTLS is offered. A user who was let in without it
@@ -36,11 +24,14 @@ func (s *session) mayStartTLS() bool {
 }
 
 // mustTLS reports whether mail and users come under TLS only.
-func (s *session) mustTLS() bool { return s.isSet(envForceTLS) || s.env[envUCSPI] == "!" }
+func (s *session) mustTLS() bool {
+	u, _ := receive.UCSPIOf(s.env)
+	return s.isSet(envForceTLS) || u != nil && u.Must
+}
 
 func (s *session) hasUCSPI() bool {
-	value, ok := s.env[envUCSPI]
-	return ok && value != "-" && s.env[envUCSPICtl] != ""
+	u, _ := receive.UCSPIOf(s.env)
+	return u != nil
 }
 
 // secured is what TLS came to. With UCSPI-TLS that is not known.
@@ -94,27 +85,22 @@ func (s *session) handshake() error {
 
 // switchOver has the server that has accepted the connection go on under TLS.
 func (s *session) switchOver() error {
-	var fds [3]int
-	for i, name := range []string{envUCSPICtl, envUCSPIIn, envUCSPIOut} {
-		n, err := strconv.ParseUint(s.env[name], 10, 31)
-		if err != nil {
-			s.srv.Log.event(s, "no TLS: ", "$"+name+" is no descriptor")
-			s.say(replyNoTLS)
-			return nil
-		}
-		fds[i] = int(n)
+	other, err := receive.UCSPIOf(s.env)
+	if err != nil {
+		s.srv.Log.event(s, "no TLS: ", err.Error())
+		s.say(replyNoTLS)
+		return nil
 	}
 	s.say(replyReady)
 	if err := s.wire.Flush(); err != nil {
 		return s.lost(err)
 	}
-	control := fdconn.New(fds[0], fds[0])
-	control.SetDeadline(time.Now().Add(s.set.Timeout))
-	if _, err := control.Write([]byte("y")); err != nil {
+	conn, err := other.Begin(s.set.Timeout)
+	if err != nil {
 		s.srv.Log.event(s, "TLS failed: ", err.Error())
 		return s.lostTLS(err)
 	}
-	s.wire.Use(fdconn.New(fds[1], fds[2]))
+	s.wire.Use(conn)
 	s.begun(&secured{})
 	return nil
 }
