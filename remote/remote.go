@@ -5,8 +5,11 @@
 // nothing from one message to the next, so that a process may send one message
 // and exit, or many at the same time. [Client.Send] finds the addresses of the
 // host (a route in control/smtproutes, an address literal, or DNS), connects to
-// one after the other until one says hello, and carries the message over. What
-// became of it goes out as reports.
+// one after the other until one says hello, with TLS and a password if that is
+// wanted, and carries the message over. What became of it goes out as reports.
+//
+// What a connection has to be like is up to a [TLSPolicy]; [TLSFiles] is the one of
+// the control files.
 //
 // # File format
 //
@@ -31,6 +34,9 @@
 //	\0K192.0.2.1 accepted message.
 //	Remote host said: 250 ok 1023456789 qp 1234
 //	\0
+//
+// Where TLS was used, or should have been, the report on the message has another
+// line at its end that says so: see qmail-remote(8).
 //
 // If the host accepts no recipient at all, the message report is a D, even if
 // all were refused only for now; the recipient reports are what counts.
