@@ -85,8 +85,10 @@ func find(r io.Reader, user string) (Entry, error) {
 		case name == user && !known && user != "":
 			known, found = true, rest
 		}
-		if v, err := scram.Parse(rest); err == nil && count == 0 {
-			count = v.Iterations
+		if count == 0 {
+			if v, err := scram.Parse(rest); err == nil {
+				count = v.Iterations
+			}
 		}
 	}
 	if key == "" {

@@ -27,6 +27,7 @@ import (
 	"testing"
 	"time"
 
+	"goqmail/internal/ids"
 	"goqmail/internal/testbin"
 )
 
@@ -98,7 +99,7 @@ func home(t *testing.T) string {
 	return dir
 }
 
-func start(t *testing.T) *server {
+func start(t *testing.T, asRoot bool) *server {
 	t.Helper()
 	bin, err := testbin.Dir()
 	if err != nil {
@@ -108,7 +109,7 @@ func start(t *testing.T) *server {
 	s := &server{t: t, cmd: exec.Command(filepath.Join(bin, "qmail-smtpd"), "-listen", "127.0.0.1:0", "-smtps", "127.0.0.1:0"), drained: make(chan struct{})}
 	s.cmd.Dir = "/"
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "QMAILHOME=" + dir, "QMAILQUEUE=" + filepath.Join(dir, "queue"), "SMTPAUTH=+cram"}
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && !asRoot {
 		s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	stderr, err := s.cmd.StderrPipe()
@@ -276,7 +277,7 @@ func TestLeaks(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		t.Skip("there is no /proc")
 	}
-	s := start(t)
+	s := start(t, false)
 	s.sessions(1, 0)
 	s.settles(s.files())
 	before := s.files()
@@ -305,4 +306,21 @@ func (s *server) stops() {
 	if d := time.Since(began); d > 20*time.Second {
 		s.t.Errorf("it took %v", d)
 	}
+}
+
+// TestGivesUpRoot has root start the server: it is qmaild by the time that it listens,
+// and serves as that.
+func TestGivesUpRoot(t *testing.T) {
+	qmaild, err := ids.System.UID("qmaild")
+	if os.Geteuid() != 0 || err != nil {
+		t.Skip("needs root and the account qmaild")
+	}
+	s := start(t, true)
+	for _, name := range []string{"Uid", "Gid", "Groups"} {
+		if id := s.status(name); id == 0 || name == "Uid" && id != qmaild {
+			t.Errorf("%s is %d", name, id)
+		}
+	}
+	s.sessions(20, 3)
+	s.stops()
 }
