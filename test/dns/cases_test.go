@@ -73,6 +73,8 @@ func (w *world) run(t *testing.T, program string) {
 		{name: "first resolver is dead", host: "usual.example.org", resolvConf: deadFirst, want: taken("192.0.2.1")},
 		{name: "first resolver is silent", host: "usual.example.org", resolvConf: silentFirst, want: taken("192.0.2.1")},
 		{name: "first resolver is dead, no such host", host: "nobody.example.org", resolvConf: deadFirst, want: unknownHost("nobody.example.org")},
+		{name: "resolver is slow", host: "usual.example.org", resolvConf: "nameserver " + slow + "\noptions timeout:5 attempts:1", want: taken("192.0.2.1")},
+		{name: "first resolver is too slow", host: "usual.example.org", resolvConf: "nameserver " + slow + "\nnameserver " + resolver + "\noptions timeout:1", want: taken("192.0.2.1")},
 		{name: "all resolvers are dead", host: "usual.example.org", resolvConf: "nameserver " + closed + "\nnameserver " + silent + "\noptions timeout:1 attempts:1", want: trouble},
 		{name: "no resolver is needed", host: "[192.0.2.9]", resolvConf: "nameserver " + closed, want: taken("192.0.2.9")},
 

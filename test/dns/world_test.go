@@ -13,6 +13,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/miekg/dns"
 
 	"goqmail/internal/smtpsink"
 	"goqmail/receive/qmtp"
@@ -24,6 +27,7 @@ const (
 	resolver = "127.0.0.1" // unbound
 	closed   = "127.0.0.7" // nobody is there
 	silent   = "127.0.0.8" // takes packets and says nothing
+	slow     = "127.0.0.6" // asks the resolver, after a while
 )
 
 // world is what there is in the name spaces.
@@ -65,6 +69,7 @@ func enter(t *testing.T) *world {
 	}
 	t.Cleanup(func() { packets.Close() })
 	startUnbound(t)
+	serveSlowly(t)
 	return w
 }
 
@@ -120,6 +125,23 @@ func serveQMTP(t *testing.T) {
 			conn.Close()
 		}
 	}()
+}
+
+// serveSlowly has a server that takes its time with each answer.
+func serveSlowly(t *testing.T) {
+	t.Helper()
+	packets, err := net.ListenPacket("udp", slow+":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: packets, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) {
+		time.Sleep(1500 * time.Millisecond)
+		if reply, err := dns.Exchange(query, resolver+":53"); err == nil {
+			w.WriteMsg(reply)
+		}
+	})}
+	go server.ActivateAndServe()
+	t.Cleanup(func() { server.Shutdown() })
 }
 
 // records are many records of a kind, which testdata would be too long with.
