@@ -79,6 +79,7 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
+qmqpd_authorized_clients = 127.0.0.0/8
 relayhost = NEXT
 alias_maps =
 alias_database =
@@ -93,6 +94,7 @@ smtpd_tls_chain_files = DIR/etc/tls.pem
 
 const postfixMaster = `
 IP:2525  inet  n - n - - smtpd
+IP:628   inet  n - n - - qmqpd
 pickup   unix  n - n 60 1 pickup
 cleanup  unix  n - n - 0 cleanup
 qmgr     unix  n - n 300 1 qmgr

@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// queue hands the message to qmail-queue.
-func (h *host) queue(sender string, recipients ...string) {
+// queue hands the message to qmail-queue, or a program in its place.
+func (h *host) queue(program, sender string, recipients ...string) {
 	h.t.Helper()
 	envelope, err := os.Open(h.file("envelope", "F"+sender+"\x00T"+strings.Join(recipients, "\x00T")+"\x00\x00"))
 	h.must(err)
 	defer envelope.Close()
-	cmd := h.command("qmail-queue")
+	cmd := h.command(program)
 	cmd.Stdin, cmd.Stdout = strings.NewReader(message), envelope
 	if code, out := h.run(cmd); code != 0 {
-		h.t.Fatalf("qmail-queue exits with %d: %s", code, out)
+		h.t.Fatalf("%s exits with %d: %s", program, code, out)
 	}
 }
 
@@ -81,7 +81,7 @@ func (d delivery) deliver(t *testing.T, start func(h *host, settings string) mta
 	}
 	s := h.system()
 	to := cmp.Or(d.to, "bob@far.example")
-	h.queue("sue@far.example", to)
+	h.queue("qmail-queue", "sue@far.example", to)
 	got := s.after("\ndelivery 1: ")
 	for _, word := range strings.Fields(values.Replace(d.want)) {
 		if !strings.Contains(got, word) {
