@@ -68,6 +68,7 @@ var never = map[string][]ban{
 	"qmail-local":      {network, programsToo, theQueue, settings, passwords, deciding, privileges, slow},
 	"qmail-lspawn":     {network, programsToo, mailboxes, mail, theQueue, passwords, slow},
 	"qmail-newmrh":     {network, programsToo, mailboxes, mail, theQueue},
+	"qmail-newmvrt":    {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-newu":       {network, programsToo, mailboxes, mail, theQueue},
 	"qmail-pop3d":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges, {[]string{"crypto/tls"}, "speaks in the clear, with qmail-popup between it and the client if need be"}},
 	"qmail-popup":      {programsToo, mailboxes, mail, theQueue, passwords, deciding, privileges},

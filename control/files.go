@@ -67,6 +67,7 @@ var Files = []File{
 	{"me", Line, "", []string{"qmail-send", "qmail-inject", "qmail-remote", "qmail-smtpd"}, "name of this host, default of others"},
 	{"moreipme", List, "", []string{"qmail-remote"}, "more addresses of this host"},
 	{"morercpthosts", List, "", []string{"qmail-newmrh"}, "more of rcpthosts"},
+	{"morevalidrcptto", List, "", []string{"qmail-newmvrt"}, "more of validrcptto"},
 	{"notipme", List, "", []string{"qmail-remote"}, "addresses that are not this host's"},
 	{"outgoingip", List, "", []string{"qmail-remote"}, "addresses to connect from"},
 	{"percenthack", List, "", []string{"qmail-send"}, "hosts for which user%host@... is user@host"},

@@ -84,7 +84,7 @@ var names = []string{
 	"bouncesaying", "condredirect", "datemail", "dot-forward", "except", "fastforward", "forward",
 	"maildir2mbox", "maildirmake", "mailq", "mailsubj", "newaliases", "predate", "preline", "qbiff",
 	"qmail-check", "qmail-clean", "qmail-explain", "qmail-getpw", "qmail-inject", "qmail-install",
-	"qmail-lmtp", "qmail-local", "qmail-lspawn", "qmail-newmrh", "qmail-newu", "qmail-pop3d",
+	"qmail-lmtp", "qmail-local", "qmail-lspawn", "qmail-newmrh", "qmail-newmvrt", "qmail-newu", "qmail-pop3d",
 	"qmail-popup", "qmail-pw2u", "qmail-qmqpc", "qmail-qmqpd", "qmail-qmtpd", "qmail-qread",
 	"qmail-qstat", "qmail-queue", "qmail-queuectl", "qmail-rcptcheck", "qmail-remote", "qmail-rspawn", "qmail-send",
 	"qmail-showctl", "qmail-smtpd", "qmail-smtppasswd", "qmail-start", "qmail-tcpok", "qmail-tcpto", "qmail-try",

@@ -15,7 +15,7 @@ import (
 )
 
 // CompileHosts adds a record with an empty value for each line of
-// control/morercpthosts, in lower case: lines that begin with # and empty ones
+// control/morercpthosts, or of another list, in lower case: lines that begin with # and empty ones
 // left out, blanks, tabs and newlines at their ends cut off.
 func CompileHosts(list io.Reader, to *cdb.Writer) error {
 	in := bufio.NewReaderSize(list, maxLine)
@@ -36,11 +36,15 @@ func CompileHosts(list io.Reader, to *cdb.Writer) error {
 	}
 }
 
-// RebuildHosts compiles morercpthosts into morercpthosts.cdb in the folder
-// control, durably and all at once, which is what qmail-newmrh does. An error is a
-// [fault.Error] whose text is what qmail-newmrh says; the old file then stays.
-func RebuildHosts(folder durable.FS) error {
-	const name, tmp = "morercpthosts", "morercpthosts.tmp"
+// RebuildHosts compiles morercpthosts into morercpthosts.cdb in the folder control,
+// which is what qmail-newmrh does.
+func RebuildHosts(folder durable.FS) error { return RebuildList(folder, "morercpthosts") }
+
+// RebuildList compiles a list into a cdb in the folder control, durably and all at
+// once. An error is a [fault.Error] whose text is what qmail-newmrh says; the old file
+// then stays.
+func RebuildList(folder durable.FS, name string) error {
+	tmp := name + ".tmp"
 	list, err := folder.Open(name, os.O_RDONLY, 0)
 	if err != nil {
 		return fault.Soft("unable to read control/"+name+": "+syserr.Text(err), err)

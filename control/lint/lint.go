@@ -29,10 +29,14 @@ func (p Problem) String() string { return p.File + ": " + p.Text }
 var More = map[string]string{
 	"clientcert.pem":    "certificate and key of qmail-remote",
 	"morercpthosts.cdb": "morercpthosts, compiled by qmail-newmrh",
-	"notlshosts":        "hosts that qmail-remote uses no TLS with",
-	"servercert.pem":    "certificate and key of qmail-smtpd",
-	"servercerts":       "certificates and keys of qmail-smtpd by host",
-	"tlshosts":          "hosts that qmail-remote uses TLS with, and what vouches for them",
+
+	"morevalidrcptto.cdb": "morevalidrcptto, compiled by qmail-newmvrt",
+	"validrcptto.cdb":     "all recipients, made by other programs",
+
+	"notlshosts":     "hosts that qmail-remote uses no TLS with",
+	"servercert.pem": "certificate and key of qmail-smtpd",
+	"servercerts":    "certificates and keys of qmail-smtpd by host",
+	"tlshosts":       "hosts that qmail-remote uses TLS with, and what vouches for them",
 }
 
 // linter collects problems of the files in a folder.
