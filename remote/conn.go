@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"time"
 )
@@ -22,6 +23,10 @@ type session struct {
 	lost       error      // what ended the connection
 	tls        tlsState
 	stop       func() bool // ends the watch over the context
+	key        string      // see Idle
+	used       bool        // another message went before
+	ready      bool        // a message was carried over, and the host waits for another
+	messages   int         // that were carried over
 }
 
 // Sizes of the buffers of a session, in bytes.
@@ -41,6 +46,12 @@ func (s *session) speakOver(conn net.Conn) {
 	s.conn = conn
 	s.in = bufio.NewReaderSize(conn, inSize)
 	s.out = bufio.NewWriterSize(timedWriter{conn, s.timeout}, outSize)
+}
+
+// watch ends the connection when ctx ends.
+func (s *session) watch(ctx context.Context) {
+	conn := s.conn
+	s.stop = context.AfterFunc(ctx, func() { conn.Close() })
 }
 
 // timedWriter gives the other side so long to take each piece.

@@ -18,8 +18,9 @@ type refusal struct {
 	clear string
 }
 
-// open connects to a server and does all that comes before the first message:
-// greeting, EHLO, TLS and AUTH. Whoever has the session says goodbye.
+// open returns a session with a server that is ready for a message: one that has
+// carried another message over, or a new one, after greeting, EHLO, TLS and AUTH.
+// Whoever has the session keeps it or says goodbye.
 func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*session, *refusal) {
 	host := m.Host
 	if to.route.Relay != "" {
@@ -32,6 +33,19 @@ func (c *Client) open(ctx context.Context, s *Settings, m *Mail, to target) (*se
 	if to.qmtp {
 		return c.openQMTP(ctx, s, m, to, need)
 	}
+	key := sessionKey(m, host, to, need)
+	if session := c.Idle.take(ctx, key); session != nil {
+		return session, nil
+	}
+	session, no := c.greeted(ctx, s, m, to, need)
+	if no == nil {
+		session.key = key
+	}
+	return session, no
+}
+
+// greeted connects, and does all that comes before the first message.
+func (c *Client) greeted(ctx context.Context, s *Settings, m *Mail, to target, need Requirement) (*session, *refusal) {
 	session, no := c.begin(ctx, s, m, to, need)
 	if no != nil && no.clear != "" {
 		failed := tlsState{note: "STARTTLS failed: " + no.clear + "; not used", failure: &no.verdict}
@@ -81,7 +95,7 @@ func (c *Client) begin(ctx context.Context, s *Settings, m *Mail, to target, nee
 		return nil, &refusal{verdict: verdictOf(err)}
 	}
 	session := newSession(conn, to.addr.Addr().String(), s.Timeout)
-	session.stop = context.AfterFunc(ctx, func() { conn.Close() })
+	session.watch(ctx)
 	config := func() (*tls.Config, error) { return c.tlsConfig(s, m.Sender, to.name, need) }
 	if no := session.greet(ctx, to, need, config); no != nil {
 		no.met = true

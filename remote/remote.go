@@ -76,6 +76,8 @@ type Client struct {
 	// Sessions keeps TLS sessions, so that the next connection to a server costs
 	// less; nil for none. Those with a certificate of this host's are not kept.
 	Sessions tls.ClientSessionCache
+	// Idle keeps connections for the next message; nil for none.
+	Idle *Idle
 	// Shuffle puts n things in random order; nil for rand.Shuffle.
 	Shuffle func(n int, swap func(i, j int))
 }
@@ -123,10 +125,12 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 			break
 		}
 		session, no := c.open(ctx, s, m, to)
-		if no == nil {
+		for ; no == nil; session, no = c.open(ctx, s, m, to) {
 			v := session.transfer(m, reports)
-			session.bye()
-			return v
+			c.Idle.keep(session)
+			if v != stale {
+				return v
+			}
 		}
 		if no.met || failure == noConnection {
 			failure = no.verdict

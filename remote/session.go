@@ -46,6 +46,7 @@ func (s *session) transfer(m *Mail, reports *reporter) verdict {
 	if s.isQMTP {
 		return s.qmtp(m, reports)
 	}
+	s.ready = false
 	accepted, v := s.envelope(m, reports)
 	if v != nil {
 		return *v
@@ -84,6 +85,8 @@ func (s *session) data(m *Mail) verdict {
 		return s.died()
 	}
 	s.critical = false
+	s.messages++
+	s.ready = r.code >= 200 && (r.code < 300 || r.code >= 400) && r.code != 421
 	switch {
 	case r.code >= 500:
 		return s.says('D', "", " failed after I sent the message", r)
@@ -93,6 +96,10 @@ func (s *session) data(m *Mail) verdict {
 	}
 	return s.says('K', "", " accepted message", r)
 }
+
+// stale is the verdict of a session that has carried a message over and did not wait
+// for another one: a new one is begun. It is a value of no report.
+var stale = verdict{text: "stale"}
 
 // pipelined is how many bytes of commands go out ahead of the replies where the
 // host offers PIPELINING. They fit any socket buffer: a host that does not read
@@ -116,6 +123,10 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 				}
 			}
 			r, err := s.reply()
+			if next < 0 && s.used && (err != nil || r.code == 421) {
+				s.dead = true
+				return 0, &stale
+			}
 			if err != nil {
 				v := s.died()
 				return 0, &v

@@ -16,6 +16,14 @@ import (
 // atOnce is how many messages are sent at a time.
 const atOnce = 16 << 10
 
+// How many connections wait for another message, how long, and how many messages
+// each carries.
+const (
+	idleAtOnce   = 200
+	idleTime     = 2 * time.Second
+	messagesEach = 100
+)
+
 // sessions is how many TLS sessions are kept to be resumed.
 const sessions = 1000
 
@@ -26,6 +34,8 @@ func stay(client *remote.Client) int {
 		return exitcode.Soft
 	}
 	client.Sessions = tls.NewLRUClientSessionCache(sessions)
+	client.Idle = &remote.Idle{Most: idleAtOnce, Age: idleTime, Messages: messagesEach}
+	defer client.Idle.Close()
 	settings := &cachedSettings{}
 	self, err := serve.Self()
 	if err != nil {
