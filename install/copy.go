@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // copied looks whether a file of the table is the same as one to be installed.
@@ -72,13 +74,27 @@ func (s *System) replace(from string, e entry) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.give(beside), s.setMode(beside)); err != nil {
+	if err := errors.Join(s.give(beside), s.setMode(beside), keepCapability(path, s.path(beside.name))); err != nil {
 		return err
 	}
 	if err := os.Rename(s.path(beside.name), path); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// capability is the attribute of a file that capabilities(7) are in.
+const capability = "security.capability"
+
+// keepCapability gives a new program what setcap(8) has given the old one, as
+// qmail-rcptcheck may have.
+func keepCapability(old, new string) error {
+	value := make([]byte, 64)
+	n, err := unix.Lgetxattr(old, capability, value)
+	if err != nil || n == 0 {
+		return nil // there is none, or no such thing here
+	}
+	return os.NewSyscallError("setxattr", unix.Lsetxattr(new, capability, value[:n], 0))
 }
 
 func writeBeside(path string, data []byte) error {

@@ -23,9 +23,9 @@ func (s *System) Left(removed bool) {
 	case removed:
 		return
 	case runs:
-		s.sayf("left to do: restart qmail-send, process %d, which runs the programs of before", pid)
+		s.sayf("left to do: restart qmail-send, process %d, which runs the programs of before: qmailctl restart", pid)
 	case errors.Is(err, queue.ErrNobody):
-		s.sayf("left to do: start it, see qmail-start(8)")
+		s.sayf("left to do: start it, see qmailctl(8)")
 	}
 	s.nameless()
 }

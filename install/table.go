@@ -108,7 +108,7 @@ func programEntry(name string) entry {
 // queueEntries are the folders and locks of a queue with so many folders for
 // messages.
 func queueEntries(split int) []entry {
-	all := []entry{{"queue", folder, "qmailq", "qmail", 0o750, 0}}
+	all := []entry{{"queue", folder, "qmailq", "qmail", 0o751, 0}} // all users may get at its socket
 	for _, f := range []struct {
 		name, owner string
 		mode        fs.FileMode

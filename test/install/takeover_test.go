@@ -284,9 +284,10 @@ func (o *old) syslog() {
 	}()
 }
 
-// The names and contents that the other qmail understands.
+// The names and contents that the other qmail understands, and the socket, at which it
+// does not look.
 var (
-	names   = regexp.MustCompile(`^(pid|lock|todo|intd|bounce)(/.*)?$|^(mess|info|local|remote)(/[0-9]+(/[0-9]+)?)?$|^\.$`)
+	names   = regexp.MustCompile(`^socket$|^(pid|lock|todo|intd|bounce)(/.*)?$|^(mess|info|local|remote)(/[0-9]+(/[0-9]+)?)?$|^\.$`)
 	sender  = regexp.MustCompile(`^F[^\x00]*\x00$`)
 	records = regexp.MustCompile(`^([TD][^\x00]+\x00)+$`)
 )

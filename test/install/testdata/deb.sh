@@ -19,6 +19,9 @@ is "$(grep -c warning: /tmp/check.log)" 1 # nothing is delivered
 has 'the queue is in order' /tmp/queue.log
 is "$(readlink /usr/sbin/sendmail)" /var/qmail/bin/sendmail
 is "$(mailq)" 'Mail queue is empty'
+test -L /etc/systemd/system/multi-user.target.wants/goqmail.service
+test -L /etc/systemd/system/sockets.target.wants/goqmail-smtpd.socket
+is "$(find /etc/systemd/system -name '*pop3d*')" '' # not unless somebody wants it
 is "$(dpkg-query -W -f '${Provides}' goqmail)" mail-transport-agent
 
 # What cron mails reaches root's alias.
@@ -71,6 +74,7 @@ has 'for later' $(message)
 has 'hello from cron' /var/qmail/alias/Maildir
 has 'hello from root' /home/joe/Mailbox
 not test -e /var/qmail/control
+is "$(find /etc/systemd/system -name 'goqmail*')" ''
 not dpkg-statoverride --list /var/qmail/bin/qmail-queue
 
 # It can be installed again, and the message is still to be sent.

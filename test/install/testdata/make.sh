@@ -58,8 +58,11 @@ is "$(find /var/qmail/queue/remote -type f | wc -l)" 1
 # New programs take the place of those that run.
 printf '\n' >>bin/qmail-send
 printf '\n' >>bin/qmail-lspawn
+printf '\n' >>bin/qmail-rcptcheck
+setcap cap_dac_read_search=p /var/qmail/bin/qmail-rcptcheck
 make install >/tmp/install.log 2>&1
 has '/var/qmail/bin/qmail-send: replaced' /tmp/install.log
+is "$(getcap /var/qmail/bin/qmail-rcptcheck)" '/var/qmail/bin/qmail-rcptcheck cap_dac_read_search=p'
 has "restart qmail-send, process $qmail" /tmp/install.log
 echo 'hello again' | sendmail joe
 await /tmp/send2.log 'success: did_1+0+0/'
