@@ -24,6 +24,11 @@ type Server struct {
 	Env    receive.Env // what sessions have in common
 	Grace  time.Duration
 
+	// Patience is how long a client may say and hear nothing while others wait because
+	// all connections are in use: then the one that has been idle the longest is cut
+	// off. Default: two minutes.
+	Patience time.Duration
+
 	// Rules say what is known of a client from the administrator, and put it into the
 	// environment; with false it is turned away. May be nil.
 	Rules func(env receive.Env) (bool, error)
@@ -38,7 +43,7 @@ type Server struct {
 // Run serves until ctx ends. Sessions then have Grace to come to their end, and are
 // cut off after it. The error is that of a listener, nil if ctx has ended.
 func (s *Server) Run(ctx context.Context, sockets ...Socket) error {
-	r := &running{Server: s, slots: make(chan struct{}, s.Max), clients: map[netip.Addr]int{}, conns: map[net.Conn]bool{}}
+	r := &running{Server: s, slots: make(chan struct{}, s.Max), clients: map[netip.Addr]int{}, conns: map[*watched]bool{}}
 	all, stop := context.WithCancel(ctx)
 	defer stop()
 	errs := make(chan error, len(sockets))
@@ -68,7 +73,7 @@ type running struct {
 
 	mu      sync.Mutex
 	clients map[netip.Addr]int
-	conns   map[net.Conn]bool
+	conns   map[*watched]bool
 }
 
 // retry is how long to wait when the host is out of descriptors or the like.
@@ -76,15 +81,13 @@ const retry = 100 * time.Millisecond
 
 func (r *running) accept(ctx context.Context, socket Socket) error {
 	for {
-		select {
-		case r.slots <- struct{}{}:
-		case <-ctx.Done():
+		if !r.place(ctx) {
 			return nil
 		}
 		conn, err := socket.Listener.Accept()
 		if err == nil {
 			r.sessions.Add(1)
-			go r.session(conn, socket)
+			go r.session(&watched{Conn: conn}, socket)
 			continue
 		}
 		<-r.slots
@@ -98,7 +101,21 @@ func (r *running) accept(ctx context.Context, socket Socket) error {
 	}
 }
 
-func (r *running) session(conn net.Conn, socket Socket) {
+// place waits for a place for one more connection; false means that the server ends.
+func (r *running) place(ctx context.Context) bool {
+	for {
+		select {
+		case r.slots <- struct{}{}:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-time.After(impatience):
+			r.cutOff()
+		}
+	}
+}
+
+func (r *running) session(conn *watched, socket Socket) {
 	defer r.sessions.Done()
 	defer func() { <-r.slots }()
 	defer conn.Close()
@@ -132,18 +149,19 @@ func (r *running) turnAway(conn net.Conn, why string) {
 }
 
 // enter counts a connection, unless there are enough of that client.
-func (r *running) enter(client netip.Addr, conn net.Conn) bool {
+func (r *running) enter(client netip.Addr, conn *watched) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.clients[client] >= r.MaxOne && !client.IsLoopback() {
 		return false
 	}
+	conn.moved()
 	r.clients[client]++
 	r.conns[conn] = true
 	return true
 }
 
-func (r *running) leave(client netip.Addr, conn net.Conn) {
+func (r *running) leave(client netip.Addr, conn *watched) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.clients[client]--; r.clients[client] == 0 {

@@ -87,8 +87,9 @@ func TestStop(t *testing.T) {
 }
 
 func TestOneAddress(t *testing.T) {
-	r := &running{Server: &Server{MaxOne: 2}, clients: map[netip.Addr]int{}, conns: map[net.Conn]bool{}}
-	a, _ := net.Pipe()
+	r := &running{Server: &Server{MaxOne: 2}, clients: map[netip.Addr]int{}, conns: map[*watched]bool{}}
+	pipe, _ := net.Pipe()
+	a := &watched{Conn: pipe}
 	addr := func(ip string) netip.Addr { return network(&net.TCPAddr{IP: net.ParseIP(ip)}) }
 	for i, tt := range []struct {
 		ip   string
@@ -113,6 +114,31 @@ func TestSystemd(t *testing.T) {
 		if sockets, err := Open([]Address{{"smtp", "127.0.0.1:0"}, {"smtp", Systemd}}, env); err == nil || sockets != nil {
 			t.Errorf("%v: no error", env)
 		}
+	}
+}
+
+// TestIdle has the client that has said nothing for the longest time lose its place to
+// one who waits.
+func TestIdle(t *testing.T) {
+	cut := make(chan string, 9)
+	address, stop := start(t, &Server{Max: 2, MaxOne: 2, Grace: time.Minute, Patience: 1,
+		Log: func(what string, client net.Addr) { cut <- what + " " + client.String() }})
+	idle, r := dial(t, address)
+	r.ReadString('\n')
+	busy, r2 := dial(t, address)
+	r2.ReadString('\n')
+	third, waiting := dial(t, address)
+	if line, err := waiting.ReadString('\n'); err != nil {
+		t.Fatalf("%q, %v", line, err)
+	}
+	for _, conn := range []net.Conn{third, busy} {
+		conn.Close()
+	}
+	if got, want := <-cut, "idle, and others wait "+idle.LocalAddr().String(); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 
