@@ -128,21 +128,34 @@ type figures struct {
 
 func (r *running) figures() (f figures) {
 	r.t.Helper()
-	proc := fmt.Sprintf("/proc/%d/", r.cmd.Process.Pid)
-	open, err := os.ReadDir(proc + "fd")
-	if err != nil {
-		r.t.Skip(err)
-	}
-	f.descriptors = len(open)
-	tasks, _ := filepath.Glob(proc + "task/*/children")
-	for _, name := range tasks {
-		text, _ := os.ReadFile(name)
-		f.children += len(strings.Fields(string(text)))
-	}
-	status, _ := os.ReadFile(proc + "status")
+	pid := r.cmd.Process.Pid
+	f.descriptors, f.children = descriptors(r.t, pid), len(children(pid))
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(status), "VmRSS:")
 	f.memory, _ = strconv.Atoi(strings.Fields(rest)[0])
 	return f
+}
+
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(open)
+}
+
+// children are the process ids of those of a process.
+func children(pid int) (all []int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, name := range tasks {
+		text, _ := os.ReadFile(name)
+		for _, word := range strings.Fields(string(text)) {
+			child, _ := strconv.Atoi(word)
+			all = append(all, child)
+		}
+	}
+	return all
 }
 
 // settle waits until the process has no more descriptors and children than these.

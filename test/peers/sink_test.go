@@ -137,7 +137,8 @@ func (h *host) checkDump(t *testing.T, dump string) {
 }
 
 // Mail that smtp-source sends goes through the whole system to smtp-sink, all of it,
-// once, and unharmed.
+// once, and unharmed; qmail-send and the programs it stays with have no more
+// descriptors then than before.
 func TestRelayedLoad(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
@@ -145,6 +146,11 @@ func TestRelayedLoad(t *testing.T) {
 	_, sink := h.smtpSink("-D", dump+"/all")
 	h.must(h.home.Relay(sink))
 	s := h.system()
+	staying := append(children(s.cmd.Process.Pid), s.cmd.Process.Pid)
+	before := map[int]int{}
+	for _, pid := range staying {
+		before[pid] = descriptors(t, pid)
+	}
 	server, address := h.smtpd([]string{"RELAYCLIENT="})
 	source, environment := h.postfixTool("smtp-source")
 	const messages, recipients = 200, 3
@@ -178,5 +184,11 @@ func TestRelayedLoad(t *testing.T) {
 	}
 	if n := strings.Count(string(all), message); n != messages*recipients {
 		t.Errorf("%d messages are as they were sent, want %d", n, messages*recipients)
+	}
+	const few = 4 // for what it may keep to be faster the next time
+	for _, pid := range staying {
+		if now := descriptors(t, pid); now > before[pid]+few {
+			t.Errorf("process %d had %d descriptors and has %d", pid, before[pid], now)
+		}
 	}
 }
