@@ -33,6 +33,7 @@ mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
 echo packages made
 "$BIN/qmail-install" -home /var/qmail -bin "$BIN" -packaging "$PACKAGING" -prefix /usr/local -mailer=false -name here.test
+mount -t tmpfs -o mode=1777 tmpfs /tmp
 useradd -m -d /var/joe -s /bin/sh joe
 mkdir -p /run/units /run/systemd
 cp /lib/systemd/system/systemd-journald* /run/units/
