@@ -178,7 +178,9 @@ func (l *linter) list(f control.File, text string) {
 func (l *linter) together() {
 	l.hosts()
 	l.virtual()
-	l.compiled()
+	l.compiled("morercpthosts", "qmail-newmrh")
+	l.compiled("morevalidrcptto", "qmail-newmvrt")
+	l.plugins()
 	_, me := l.files.Me()
 	if _, err := os.Stat(filepath.Join(l.folder, "rcpthosts")); errors.Is(err, fs.ErrNotExist) && me {
 		l.say("rcpthosts", "is missing: qmail-smtpd takes mail from relay clients alone")
@@ -244,16 +246,29 @@ func (l *linter) virtual() {
 	}
 }
 
-func (l *linter) compiled() {
-	text, err1 := os.Stat(filepath.Join(l.folder, "morercpthosts"))
-	table, err2 := os.Stat(filepath.Join(l.folder, "morercpthosts.cdb"))
+// compiled looks at a list that is in effect once a program has made a cdb of it.
+func (l *linter) compiled(name, program string) {
+	text, err1 := os.Stat(filepath.Join(l.folder, name))
+	table, err2 := os.Stat(filepath.Join(l.folder, name+".cdb"))
 	switch {
 	case err1 == nil && err2 != nil:
-		l.say("morercpthosts", "is not in effect: run qmail-newmrh")
+		l.say(name, "is not in effect: run %s", program)
 	case err1 != nil && err2 == nil:
-		l.say("morercpthosts", "is missing, and morercpthosts.cdb is in effect")
+		l.say(name, "is missing, and %s.cdb is in effect", name)
 	case err1 == nil && text.ModTime().After(table.ModTime()):
-		l.say("morercpthosts", "is newer than what is in effect: run qmail-newmrh")
+		l.say(name, "is newer than what is in effect: run %s", program)
+	}
+}
+
+// plugins looks for plug-ins of no section that qmail-smtpd knows, qmail-spp(5).
+func (l *linter) plugins() {
+	section := "none"
+	for _, line := range l.lists["smtpplugins"] {
+		if strings.HasPrefix(line, "[") {
+			section = line
+		} else if len(section) < 2 || !strings.Contains("chmrpda", section[1:2]) {
+			l.say("smtpplugins", "%q is in no section that there is: it means nothing", line)
+		}
 	}
 }
 

@@ -61,6 +61,10 @@ func TestProblems(t *testing.T) {
 			[]string{"smtproutes: has a password in it and can be read by everybody", `smtproutes: "a.example:b.example|u|..." is there twice`}},
 		{"routes without passwords", map[string]string{"smtproutes": "a.example:b.example\n"}, nil},
 		{"not compiled", map[string]string{"morercpthosts": "v.example\n"}, []string{"morercpthosts: is not in effect: run qmail-newmrh"}},
+		{"recipients not compiled", map[string]string{"morevalidrcptto": "a@v.example\n"}, []string{"morevalidrcptto: is not in effect: run qmail-newmvrt"}},
+		{"plug-ins", map[string]string{"smtpplugins": "a\n[x]\nb\n[]\nc\n[\nd\n[mail]\ne\n[rcpt]\nf\n"}, []string{
+			`smtpplugins: "a" is in no section that there is: it means nothing`, `smtpplugins: "b" is in no section that there is: it means nothing`,
+			`smtpplugins: "c" is in no section that there is: it means nothing`, `smtpplugins: "d" is in no section that there is: it means nothing`}},
 		{"only compiled", map[string]string{"morercpthosts.cdb": "x"}, []string{"morercpthosts: is missing, and morercpthosts.cdb is in effect"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
