@@ -32,6 +32,15 @@ var overseers = []overseer{
 	{"s6", "s6-svscan", []string{"s6-svc", "s6-svstat", "s6-log"}},
 }
 
+func (o overseer) installed(t *testing.T) {
+	t.Helper()
+	for _, program := range append([]string{o.watch, "tcpserver"}, o.needs...) {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed (Debian: %s, ucspi-tcp)", program, o.name)
+		}
+	}
+}
+
 const shipped = "../../packaging"
 
 // TestSupervisors has the system run, from the run scripts that are shipped, by the
@@ -43,11 +52,7 @@ func TestSupervisors(t *testing.T) {
 	for _, o := range overseers {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			for _, program := range append([]string{o.watch, "tcpserver"}, o.needs...) {
-				if _, err := exec.LookPath(program); err != nil {
-					t.Skipf("%s is not installed (Debian: %s, ucspi-tcp)", program, o.name)
-				}
-			}
+			o.installed(t)
 			newSupervised(t, o).tour()
 		})
 	}

@@ -5,36 +5,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"goqmail/internal/testbin"
 )
 
-// firstProcess makes a host of its own, in namespaces, on which the system is installed
-// and systemd is the first process. Of the machine's own units it sees those of the
-// journal alone, and of its files only /etc, /usr/local and /var are changed, each
-// covered by another one.
-const firstProcess = `
-mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs /mnt
-mkdir /mnt/etc /mnt/etcwork /mnt/local /mnt/localwork
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etcwork /etc
-mount -t overlay overlay -o lowerdir=/usr/local,upperdir=/mnt/local,workdir=/mnt/localwork /usr/local
-mount -t tmpfs -o mode=755 tmpfs /var
-mkdir -p /var/log /var/tmp /var/lib
+// firstProcess goes on with systemd, which sees the system's units, and of the
+// machine's own those of the journal alone.
+const firstProcess = ownHost + `
 mount -t tmpfs -o mode=755 tmpfs /etc/systemd/system
-mount -t proc proc /proc
-mount -t tmpfs -o mode=755 tmpfs /run
-echo packages made
-"$BIN/qmail-install" -home /var/qmail -bin "$BIN" -packaging "$PACKAGING" -prefix /usr/local -mailer=false -name here.test
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-useradd -m -d /var/joe -s /bin/sh joe
 mkdir -p /run/units /run/systemd
 cp /lib/systemd/system/systemd-journald* /run/units/
 cp /usr/local/lib/systemd/system/goqmail* /run/units/
@@ -55,24 +37,12 @@ type booted struct {
 
 func boot(t *testing.T) *booted {
 	t.Helper()
-	if testing.Short() || os.Getuid() != 0 {
-		t.Skip("only root can have a host in namespaces")
-	}
-	for _, program := range []string{"/lib/systemd/systemd", "unshare", "nsenter", "useradd"} {
+	cmd := onOwnHost(t, firstProcess, "--cgroup", "--net")
+	for _, program := range []string{"/lib/systemd/systemd", "nsenter"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("%s is not installed (Debian: systemd, util-linux, passwd)", program)
+			t.Skipf("%s is not installed (Debian: systemd, util-linux)", program)
 		}
 	}
-	bin, err := testbin.Dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := exec.Command(filepath.Join(bin, "qmail-install"), "-help").Run(); err != nil && os.IsNotExist(err) {
-		t.Skip("there is no qmail-install")
-	}
-	packaging, _ := filepath.Abs(shipped)
-	cmd := exec.Command("unshare", "--cgroup", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-ec", firstProcess)
-	cmd.Env = append(os.Environ(), "BIN="+bin, "PACKAGING="+packaging)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -92,7 +62,7 @@ func boot(t *testing.T) *booted {
 		select {
 		case err := <-ended:
 			over = true
-			if !strings.Contains(out.String(), "packages made") {
+			if !strings.Contains(out.String(), "the host is there") {
 				t.Skipf("no host in namespaces here: %v: %s", err, out.String())
 			}
 			t.Fatalf("%v: %s", err, out.String())
