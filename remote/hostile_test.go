@@ -375,3 +375,48 @@ func TestNoConnection(t *testing.T) {
 		}
 	})
 }
+
+// TestReset has hosts that reset a connection of TCP, at each stage.
+func TestReset(t *testing.T) {
+	b := misbehaviour{"resets", "", func(p *peer, _ string) {
+		p.Conn.(*net.TCPConn).SetLinger(0)
+		p.Close()
+	}, lost}
+	for _, stage := range stages {
+		good, _ := host()
+		n := &network{t: t, hosts: map[string]handler{badAddr + ":25": b.plays(stage.verb, stage.code), goodAddr + ":25": good}}
+		m := literalMail("x\n")
+		m.Host = "example.org"
+		got := send(t, n.client(&zone{
+			mx:    map[string][]Exchanger{"example.org": {{"bad.example", 10}, {"good.example", 20}}},
+			addrs: map[string][]string{"bad.example": {badAddr}, "good.example": {goodAddr}},
+		}), settings(), m)
+		n.wait()
+		if want := b.want(stage.verb, stage.code); withoutReplies(got) != want {
+			t.Errorf("at %q: reports %q, want %q", stage.verb, got, want)
+		}
+	}
+}
+
+// TestExtraReplies: a host that answers a command twice is out of step from then on.
+// Whatever that leads to, what was said before the message was there is not taken for
+// a yes to it.
+func TestExtraReplies(t *testing.T) {
+	want := map[string]string{
+		"EHLO": "r|Z192.0.2.1 failed on DATA command.\n|",
+		"HELO": "r|Z192.0.2.1 failed on DATA command.\n|",
+		"MAIL": "r|Z192.0.2.1 failed on DATA command.\n|",
+		"RCPT": "r|Z192.0.2.1 failed on DATA command.\n|",
+		"DATA": "r|Z192.0.2.1 failed after I sent the message.\n|",
+		".":    "r|K192.0.2.1 accepted message.\n|",
+	}
+	for _, stage := range stages[1:] { // after two greetings EHLO fails, and HELO is in step again
+		synctest.Test(t, func(t *testing.T) {
+			twice := misbehaviour{"twice", "{ok} one\r\n{ok} two\r\n", nil, yes}
+			got, _ := scripted(t, twice.plays(stage.verb, stage.code), false, strings.NewReader("x\n"))
+			if withoutReplies(got) != want[stage.verb] {
+				t.Errorf("twice at %q: reports %q, want %q", stage.verb, got, want[stage.verb])
+			}
+		})
+	}
+}
