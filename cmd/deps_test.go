@@ -105,6 +105,7 @@ var onlyQueue = []string{
 	"golang.org/x/sys/unix",
 	"goqmail/cmd/qmail-queue",
 	"goqmail/internal/date822",
+	"goqmail/internal/confine",
 	"goqmail/internal/durable",
 	"goqmail/internal/exitcode",
 	"goqmail/internal/home",

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
@@ -78,6 +79,7 @@ func stay() int {
 	}()
 	s := &staying{q: q, folder: folder, self: self, names: names(), users: map[int]int{}}
 	s.last.Store(uint32(os.Getpid()))
+	confine.Queue(folder).Enter(home.Dir(), "qmail-queue", os.Stderr)
 	return s.listen(listener)
 }
 

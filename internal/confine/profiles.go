@@ -22,6 +22,16 @@ func Clean(queue string) Profile {
 	}
 }
 
+// Queue is the profile of a qmail-queue that stays, once it has its socket: it makes
+// messages in a queue and pulls the trigger.
+func Queue(queue string) Profile {
+	return Profile{
+		Read:   within(queue, "mess", "intd", "todo", "pid"),
+		Write:  within(queue, "lock/trigger"),
+		Change: within(queue, "mess", "intd", "todo", "pid"),
+	}
+}
+
 // Remote is the profile of qmail-remote: it speaks to other hosts, and writes the
 // table of those that do not answer. Of the queue it reads no message but the one
 // that is open already.

@@ -22,6 +22,7 @@ var profiles = []struct {
 	name   string
 }{
 	{"c", "qmail-clean"},
+	{"q", "qmail-queue -serve"},
 	{"m", "qmail-remote"},
 	{"M", "qmail-remote below qmail-rspawn"},
 	{"r", "qmail-rspawn"},
@@ -45,19 +46,20 @@ var table = []struct {
 	may string // letters of profiles
 	by  int
 }{
-	// The queue: all may remove what is theirs to remove, and nobody writes a message.
-	{"read a message", "rs", byLandlock},
-	{"list messages", "rs", byLandlock},
-	{"list pid", "crs", byLandlock},
-	{"write a message", "", byLandlock},
-	{"cut a message", "", byTruncate},
-	{"make a message", "", byLandlock},
-	{"make a file in todo", "", byLandlock},
+	// The queue: each may change what is its own.
+	{"read a message", "qrs", byLandlock},
+	{"list messages", "qrs", byLandlock},
+	{"list pid", "cqrs", byLandlock},
+	{"write a message", "q", byLandlock},
+	{"cut a message", "q", byTruncate},
+	{"make a message", "q", byLandlock},
+	{"make a file in todo", "q", byLandlock},
 	{"move a message", "", byLandlock},
-	{"remove a message", "c", byLandlock},
-	{"remove the envelope", "c", byLandlock},
+	{"remove a message", "cq", byLandlock},
+	{"remove the envelope", "cq", byLandlock},
 	{"write info", "s", byLandlock},
 	{"make info", "s", byLandlock},
+	{"pull the trigger", "qs", byLandlock},
 	{"make a link", "", byLandlock},
 	{"move info", "s", byLandlock},
 	{"remove info", "s", byLandlock},
@@ -91,8 +93,8 @@ var table = []struct {
 	{"start a program", "r", bySeccomp},
 	{"become a program", "r", bySeccomp},
 	{"start a set-uid program", "", bySeccomp},
-	{"make a thread", "cmMrsd", bySeccomp},
-	{"signal itself", "cmMrsd", bySeccomp},
+	{"make a thread", "cqmMrsd", bySeccomp},
+	{"signal itself", "cqmMrsd", bySeccomp},
 	{"signal the parent", "r", bySignals},
 	{"trace the parent", "", bySeccomp},
 	{"read the parent's memory", "", byLandlock},
@@ -109,7 +111,7 @@ var table = []struct {
 	{"keys", "", bySeccomp},
 	{"set the clock", "", bySeccomp},
 	{"type for the user", "", bySeccomp},
-	{"any other ioctl", "cmMrsd", bySeccomp},
+	{"any other ioctl", "cqmMrsd", bySeccomp},
 }
 
 // TestConfined tries from inside each program's confinement what it may and may not.
@@ -235,7 +237,7 @@ func tryHome(t *testing.T) (home, user string) {
 	write(t, filepath.Join(other, "linked"), "linked\n")
 	for _, name := range []string{
 		"control/me", "users/cdb", "alias/Mailbox", "queue/mess/0/1", "queue/todo/1", "queue/intd/1",
-		"queue/info/0/1", "queue/bounce/2", "queue/local/0/1", "queue/remote/0/1", "queue/pid/1", "queue/lock/tcpto",
+		"queue/info/0/1", "queue/bounce/2", "queue/local/0/1", "queue/remote/0/1", "queue/pid/1", "queue/lock/tcpto", "queue/lock/trigger",
 	} {
 		write(t, filepath.Join(home, name), "text\n")
 	}

@@ -45,7 +45,7 @@ const (
 var processes = map[string]process{
 	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", ofSpawners, "0<pipe 1>out 2>err", free}, // the logger
 	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", asStarted,
-		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe lock/sendmutex lock/trigger lock/trigger pipe pipe socket", free},
+		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe 7>pipe lock/sendmutex lock/trigger lock/trigger pipe socket", free},
 	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err message message pipe pipe socket", free},
 	"qmail-getpw":         {"qmailp", "nofiles", "nofiles", "none", "0077", home, asStarted, "0<null 1>pipe 2>err", free},
 	"qmail-local":         {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
@@ -54,7 +54,7 @@ var processes = map[string]process{
 	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err message socket", whole},
 	"qmail-remote -serve": {"qmailr", "qmail", "qmail keys", "none", "0077", home, asStarted, "1>null 2>null message socket socket", whole},
 	"qmail-clean":         {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err", whole},
-	"qmail-queue -serve":  {"qmailq", "qmail", "qmail", "none", "0033", "/", ofSpawners, "0<pipe 1>err 2>err pid socket", free},
+	"qmail-queue -serve":  {"qmailq", "qmail", "qmail", "none", "0033", "/", ofSpawners, "0<pipe 1>err 2>err pid socket", whole},
 	"qmail-queue":         {"eve qmailq", "eve", "eve", "none", "0033", "/home/eve", "HOME", "0<pipe 1<pipe 2>null message", free},
 }
 
@@ -148,7 +148,7 @@ func variables(environ string) string {
 	return strings.Join(all, " ")
 }
 
-// filesOf lists the open files of a process. A number is told of the first seven: the
+// filesOf lists the open files of a process. A number is told of the first eight: the
 // others are its own, whatever their number.
 func filesOf(t *testing.T, proc, out, err string) string {
 	t.Helper()
@@ -166,7 +166,7 @@ func filesOf(t *testing.T, proc, out, err string) string {
 			continue
 		}
 		what := kindOf(target, out, err)
-		if n, _ := strconv.Atoi(entry.Name()); n < 7 && what != "socket" && !strings.HasPrefix(what, "lock/") && what != "pid" && !(n > 2 && what == "message") {
+		if n, _ := strconv.Atoi(entry.Name()); n < 8 && what != "socket" && !strings.HasPrefix(what, "lock/") && what != "pid" && !(n > 2 && what == "message") {
 			what = entry.Name() + direction(string(info)) + what
 			first = append(first, what)
 			continue
@@ -396,12 +396,12 @@ func pipesAreHeldByTwo(t *testing.T, send int) {
 			info, err := os.ReadFile(proc + "/fdinfo/" + entry.Name())
 			must(t, err)
 			end := direction(string(info)) + target
-			if name := statusOf(t, proc+"/status")["Name"]; !slices.Contains(holders[end], name) {
+			if name := fmt.Sprint(statusOf(t, proc+"/status")["Name"], pid); !slices.Contains(holders[end], name) {
 				holders[end] = append(holders[end], name)
 			}
 		}
 	}
-	for fd := range 7 {
+	for fd := range 8 {
 		target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", send, fd))
 		must(t, err)
 		for _, end := range []string{"<" + target, ">" + target} {

@@ -82,6 +82,8 @@ func enter(profile, home string) {
 	switch profile {
 	case "qmail-clean":
 		confine.Clean(filepath.Join(home, "queue")).Enter(home, profile, os.Stderr)
+	case "qmail-queue -serve":
+		confine.Queue(filepath.Join(home, "queue")).Enter(home, profile, os.Stderr)
 	case "qmail-remote":
 		confine.Remote(home).Enter(home, profile, os.Stderr)
 	case "qmail-remote below qmail-rspawn":
@@ -124,6 +126,7 @@ var acts = map[string]func(home string) error{
 	"make a file in todo":      create("queue/todo/2"),
 	"make a mail":              func(string) error { return createFile(user("Maildir/new/2")) },
 	"make a file elsewhere":    func(string) error { return createFile(filepath.Join(os.TempDir(), fmt.Sprint("try", os.Getpid()))) },
+	"pull the trigger":         write("queue/lock/trigger"),
 	"make a link":              func(home string) error { return os.Symlink("x", filepath.Join(home, "queue/info/0/link")) },
 	"move info":                func(home string) error { return os.Rename(home+"/queue/info/0/1", home+"/queue/bounce/1") },
 	"move a message":           func(home string) error { return os.Rename(home+"/queue/mess/0/1", home+"/queue/info/0/9") },
