@@ -54,8 +54,9 @@ func (idle *Idle) take(ctx context.Context, key string) *session {
 
 // keep lets a session wait for another message, or ends it.
 func (idle *Idle) keep(s *session) {
-	// stop is false if the time of the message is over: the connection goes.
-	if idle == nil || s.dead || !s.ready || s.key == "" || s.messages >= idle.Messages || !s.stop() {
+	// A host that has said more than it was asked is out of step. Stop is false if the
+	// time of the message is over: the connection goes.
+	if idle == nil || s.dead || !s.ready || s.key == "" || s.messages >= idle.Messages || s.in.Buffered() > 0 || !s.stop() {
 		s.bye()
 		return
 	}

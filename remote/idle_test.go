@@ -70,6 +70,21 @@ func TestIdleLost(t *testing.T) {
 	}
 }
 
+// TestIdleOutOfStep has a host that says two things of a message: the second must not
+// be taken for an answer about the next one.
+func TestIdleOutOfStep(t *testing.T) {
+	h, _ := host(".", "250 ok\r\n250 ok\r\n")
+	n, c := reusing(t, h)
+	for range 2 {
+		if got := send(t, c, settings(), literalMail("x\n")); !strings.HasPrefix(got, "r|K192.0.2.1 accepted") {
+			t.Errorf("reports %q", got)
+		}
+	}
+	if n.wait(); len(n.dialed) != 2 {
+		t.Errorf("connected %d times", len(n.dialed))
+	}
+}
+
 // TestIdleApart has messages that must not share a connection.
 func TestIdleApart(t *testing.T) {
 	for name, change := range map[string]func(m *Mail, s *Settings){
