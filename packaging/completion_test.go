@@ -77,6 +77,20 @@ func noted(t *testing.T, names ...string) {
 	}
 }
 
+// TestAllHaveCompletion looks for programs that have options, and no completion.
+func TestAllHaveCompletion(t *testing.T) {
+	for _, name := range glob(t, "../cmd/*/main.go") {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		program := filepath.Base(filepath.Dir(name))
+		if _, ok := usages[program]; !ok && strings.Contains(string(source), "version.Answer(") {
+			t.Errorf("%s has a usage text and no completion", program)
+		}
+	}
+}
+
 // shell completes the last word of a command line.
 type shell func(t *testing.T, words ...string) []string
 

@@ -155,6 +155,9 @@ func TestSystemd(t *testing.T) {
 	h.do("qmailctl pause && grep -q 'State:.T' /proc/$(pgrep -x qmail-send)/status && qmailctl cont && ! grep -q 'State:.T' /proc/$(pgrep -x qmail-send)/status")
 	h.do("echo 7 >/var/qmail/control/concurrencylocal && qmailctl reload && qmailctl flush && qmailctl queue")
 	h.eventually("journalctl --no-pager -o cat -t qmail-send | grep -q '^status: local 0/7 remote 0/20$'")
+	h.do("kill -KILL $(pgrep -x qmail-send)") // all is started anew
+	h.do(fmt.Sprintf(send, "fwd"))
+	h.eventually("[ $(grep -c '^Subject: fwd' /var/joe/Mailbox) -eq 2 ]")
 	h.slowStop()
 	h.journal()
 }
@@ -206,7 +209,7 @@ func (h *booted) journal() {
 			h.t.Errorf("the journal has the line %q", text)
 		}
 	}
-	if !strings.HasSuffix(log, "status: exiting\n") || strings.Count(log, "new msg ") != 5 || strings.Count(log, "end msg ") != 5 {
+	if !strings.HasSuffix(log, "status: exiting\n") || strings.Count(log, "new msg ") != 7 || strings.Count(log, "end msg ") != 7 {
 		h.t.Errorf("the journal:\n%s", log)
 	}
 }
