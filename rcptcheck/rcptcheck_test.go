@@ -285,6 +285,51 @@ func TestHidden(t *testing.T) {
 	}
 }
 
+// TestVouched checks that only homes that are known to be are looked into.
+func TestVouched(t *testing.T) {
+	table := filepath.Join(t.TempDir(), "cdb")
+	f, err := os.Create(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := cdb.NewWriter(f)
+	if err := errors.Join(users.Compile(strings.NewReader("+joe-:joe:5:100:/joe:-::\n.\n"), w), w.Finish()); err != nil {
+		t.Fatal(err)
+	}
+	accounts := func(names []string) (map[string]users.Account, error) {
+		if names[0] == "trouble" {
+			return nil, errors.New("trouble")
+		}
+		return map[string]users.Account{"ann": {Name: "ann", UID: 6, GID: 100, Home: "/ann"}}, nil
+	}
+	looked := func(users.User, dotqmail.Recipient) (*File, bool, error) { return nil, false, nil }
+	look := vouched(looked, table, accounts)
+	for _, tt := range []struct {
+		local string
+		u     users.User
+		want  error
+	}{
+		{"joe-x", users.User{Name: "joe", UID: 5, GID: 100, Home: "/joe", Dash: "-", Ext: "x"}, nil},
+		{"joe-x", users.User{Name: "joe", UID: 5, GID: 100, Home: "/joe", Dash: "-", Ext: "y"}, ErrHidden},
+		{"joe-x", users.User{Name: "joe", UID: 5, GID: 100, Home: "/other", Dash: "-", Ext: "x"}, ErrHidden},
+		{"ann-x", users.User{Name: "ann", UID: 6, GID: 100, Home: "/ann", Dash: "-", Ext: "x"}, nil},
+		{"ann-x", users.User{Name: "ann", UID: 7, GID: 100, Home: "/ann", Dash: "-", Ext: "x"}, ErrHidden},
+		{"ann-x", users.User{Name: "ann", UID: 6, GID: 101, Home: "/ann", Dash: "-", Ext: "x"}, ErrHidden},
+		{"ann-x", users.User{Name: "ann", UID: 6, GID: 100, Home: "/", Dash: "-", Ext: "x"}, ErrHidden},
+		{"bob-x", users.User{}, ErrHidden},
+		{"bob-x", users.User{Name: "bob", UID: 8, GID: 100, Home: "/bob"}, ErrHidden},
+		{"trouble", users.User{Name: "trouble"}, ErrHidden},
+	} {
+		if _, _, err := look(tt.u, dotqmail.Recipient{Local: tt.local}); err != tt.want {
+			t.Errorf("%s of %+v: %v", tt.local, tt.u, err)
+		}
+	}
+	if _, _, err := vouched(looked, table+".none", accounts)(users.User{Name: "joe"}, dotqmail.Recipient{Local: "joe-x"}); err != ErrHidden {
+		t.Errorf("without users/cdb: %v", err)
+	}
+}
+
 // FuzzCheck: who is absent would be refused by qmail-local, too, and nobody else is.
 func FuzzCheck(f *testing.F) {
 	w := newWorld(f, "joe/.qmail-list", "joe/.qmail-a-default", "joe/.qmail-a:b", "joe/.qmail-sub-default", "alias/.qmail-info", "alias/.qmail-b-default")

@@ -3,10 +3,14 @@ package rcptcheck
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"goqmail/dot-qmail"
+	"goqmail/internal/cdb"
+	"goqmail/internal/ids"
 	"goqmail/internal/spawn"
 	"goqmail/users"
 )
@@ -18,14 +22,41 @@ const getpwLimit = 30 * time.Second
 // environment of the programs that it runs.
 func System(home string, env []string) Checker {
 	getpw := spawn.Getpw{Path: filepath.Join(home, "bin/qmail-getpw"), Dir: home, Env: env, Limit: getpwLimit}
-	find := users.Finder{Table: filepath.Join(home, "users/cdb"), Getpw: getpw.Run}
+	table := filepath.Join(home, "users/cdb")
+	find := users.Finder{Table: table, Getpw: getpw.Run}
 	return Checker{
 		Control:     filepath.Join(home, "control"),
 		Find:        find.Find,
 		Hidden:      func(local string) bool { return hidden(users.SystemRules(env), local) },
-		Looks:       []Look{Plain, Capable},
+		Looks:       []Look{Plain, vouched(Capable, table, users.Passwd(ids.System.Passwd))},
 		Fastforward: filepath.Join(home, "bin/fastforward"),
 	}
+}
+
+// vouched is a look at those homes alone that users/cdb or the password file names.
+// What qmail-getpw says is not enough: it runs with the rights of our caller, who can
+// make it say anything.
+func vouched(look Look, table string, accounts users.Source) Look {
+	return func(u users.User, to dotqmail.Recipient) (*File, bool, error) {
+		if !assigned(table, u, to.Local) {
+			found, err := accounts([]string{u.Name})
+			if a, ok := found[u.Name]; !ok || err != nil || a.UID != u.UID || a.GID != u.GID || a.Home != u.Home {
+				return nil, false, ErrHidden
+			}
+		}
+		return look(u, to)
+	}
+}
+
+// assigned reports whether users/cdb gives a local part to the user.
+func assigned(table string, u users.User, local string) bool {
+	file, err := os.Open(table)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	by, ok, err := users.Lookup(cdb.NewReader(file), local)
+	return ok && err == nil && by == u
 }
 
 // hidden reports whether rules look at a home that cannot be seen before they have

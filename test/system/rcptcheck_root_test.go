@@ -43,7 +43,7 @@ func TestRecipientCheckCapability(t *testing.T) {
 	home, program := filepath.Join(top, "home"), filepath.Join(top, "qmail-rcptcheck")
 	path := func(name string) string { return filepath.Join(top, name) }
 	var errs []error
-	for _, dir := range []string{"home/control", "home/users", "joe", "mallory", "secret"} {
+	for _, dir := range []string{"home/bin", "home/control", "home/users", "joe", "mallory", "secret"} {
 		errs = append(errs, os.MkdirAll(path(dir), 0o755))
 	}
 	assign := ""
@@ -67,6 +67,14 @@ func TestRecipientCheckCapability(t *testing.T) {
 		os.Chmod(path("joe"), 0o700), os.Chmod(path("secret"), 0o700), os.Chmod(path("mallory"), 0o700),
 	)
 	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	// What a caller can make of qmail-getpw, who runs as the caller.
+	forged := "#!/bin/sh\nprintf 'joe\\000" + strconv.Itoa(joe) + "\\000100\\000" + path("joe") + "\\000-\\000%s\\000' \"${1#forged-}\"\n"
+	syscall.ForkLock.RLock() // a child that had it open would keep it from being run
+	err = os.WriteFile(path("home/bin/qmail-getpw"), []byte(forged), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	build := exec.Command("go", "build", "-ldflags", "-X goqmail/internal/home.Built="+home, "-o", top+"/", "goqmail/cmd/qmail-rcptcheck", "goqmail/cmd/qmail-newu")
@@ -95,7 +103,7 @@ func TestRecipientCheckCapability(t *testing.T) {
 	for addr, want := range map[string]int{
 		"joe-list": 0, "joe-none": 100,
 		"mallory-there": 112, "mallory-not": 112, "mallory-none": 100, // the same, whether the file is there or not
-		"thief-file": 112, "thief-none": 112,
+		"thief-file": 112, "thief-none": 112, "forged-list": 112, "forged-none": 112,
 		"joe-list/x": 112, "joe-" + strings.Repeat("-", 200): 100,
 	} {
 		if got := ask(addr); got != want {
