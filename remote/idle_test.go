@@ -79,8 +79,9 @@ func TestIdleOutOfStep(t *testing.T) {
 		if got := send(t, c, settings(), literalMail("x\n")); !strings.HasPrefix(got, "r|K192.0.2.1 accepted") {
 			t.Errorf("reports %q", got)
 		}
+		n.wait()
 	}
-	if n.wait(); len(n.dialed) != 2 {
+	if len(n.dialed) != 2 {
 		t.Errorf("connected %d times", len(n.dialed))
 	}
 }
