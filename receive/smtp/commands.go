@@ -3,6 +3,8 @@ package smtp
 import (
 	"strconv"
 	"strings"
+
+	"goqmail/receive/spp"
 )
 
 // command carries out a command. An error ends the session.
@@ -129,12 +131,13 @@ func (s *session) from(argument string) error {
 	case s.announcedTooBig(parameters):
 		s.say(replyTooBig)
 	default:
-		if ok, err := s.goesOnWith(s.spp.AskMail(&sender), &sender); !ok {
+		v := s.spp.AskMail(&sender)
+		if ok, err := s.goesOnWith(v, &sender); !ok {
 			return err
 		}
 		// Compat: a bad sender is told so at RCPT.
 		s.forget()
-		s.mail = &mail{sender: sender, bad: s.set.isBad(sender), utf8: utf8}
+		s.mail = &mail{sender: sender, bad: v != spp.Accept && s.set.isBad(sender), utf8: utf8}
 		s.say(replyOK)
 	}
 	return nil

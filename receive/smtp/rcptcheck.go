@@ -35,11 +35,11 @@ const maxText = 400
 
 // verify asks a program about a recipient: the one that $RCPTCHECK names, or
 // qmail-rcptcheck if control/rcptcheck says so. Known says that validrcptto has the
-// recipient, allowed that rcpthosts has its host. It returns a refusal, or "". With
-// one that begins with 421 the session has to end.
-func (s *session) verify(to string, known, allowed bool) string {
+// recipient, accepted that a plug-in wants it, allowed that rcpthosts has its host. It
+// returns a refusal, or "". With one that begins with 421 the session has to end.
+func (s *session) verify(to string, known, accepted, allowed bool) string {
 	program, given := s.env[envRcptcheck]
-	own := !given && s.set.Verify && !known
+	own := !given && s.set.Verify && !known && !accepted
 	if own {
 		program = s.srv.Rcptcheck
 	}

@@ -89,7 +89,7 @@ func (s *session) refuses(to *string) (reply string, err error) {
 	if s.set.MayRelay {
 		*to += s.set.Relay
 	}
-	if reply := s.verify(*to, known, allowed); reply != "" {
+	if reply := s.verify(*to, known, v == spp.Accept, allowed); reply != "" {
 		return reply, nil
 	}
 	return "", s.told(s.spp.AskPassed(to), to)

@@ -84,6 +84,8 @@ func TestPlugins(t *testing.T) {
 		{"an address too long", "[mail]\n:printf C%0999d 0\n", nil, "MAIL FROM:<>\r\nQUIT\r\n", replySyntax + "\r\n" + farewell, "", "", ""},
 		{"accepted", "[rcpt]\n:test $SMTPRCPTHOSTSOK = 1 || echo O\n", nil, "MAIL FROM:<s@example.org>\r\nRCPT TO:<r@example.net>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
 			taken + accepted + farewell, "s@example.org", "r@example.net", ""},
+		{"accepted, whatever the files say", "[mail]\n:echo O\n[rcpt]\n:echo O\n", nil, "MAIL FROM:<bad@example.org>\r\nRCPT TO:<spam@test.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n",
+			taken + accepted + farewell, "bad@example.org", "spam@test.example", ""},
 		{"the last word", "[pass]\n:test $SMTPRCPTCOUNT = 1 || echo E452 one only\n", nil, "MAIL FROM:<>\r\nRCPT TO:<x@example.net>\r\nRCPT TO:<r@test.example>\r\nRCPT TO:<r@test.example>\r\nQUIT\r\n",
 			"250 ok\r\n" + replyNoGateway + "\r\n250 ok\r\n452 one only\r\n" + farewell, "", "", ""},
 		{"DATA", "[data]\n:echo E451 greylisted\n", nil, "MAIL FROM:<>\r\nRCPT TO:<r@test.example>\r\nDATA\r\nBDAT 3 LAST\r\nx\r\nQUIT\r\n",
@@ -93,7 +95,7 @@ func TestPlugins(t *testing.T) {
 		{"drop silently", "[data]\n:echo D\n", nil, "MAIL FROM:<>\r\nRCPT TO:<r@test.example>\r\nDATA\r\nQUIT\r\n", "250 ok\r\n250 ok\r\n", "", "", ""},
 		{"missing", "[helo]\nplugins/none/there\n", nil, "HELO x\r\nQUIT\r\n", "451 qmail-spp failure: plug-in failed (#4.3.0)\r\n" + farewell, "", "", ""},
 	} {
-		w := newWorld(t, map[string]string{"smtpplugins": tt.plugins})
+		w := newWorld(t, map[string]string{"smtpplugins": tt.plugins, "badmailfrom": "bad@example.org\n", "badrcptto": "spam@test.example\n"})
 		env := receive.Env{"ENABLE_SPP": "1", "PATH": os.Getenv("PATH")}
 		for name, value := range tt.env {
 			env[name] = value
