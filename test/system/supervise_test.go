@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -162,7 +163,10 @@ func (s *system) eventually(what string, done func() bool) {
 func (s *supervised) ctl(want int, args ...string) string {
 	s.t.Helper()
 	cmd := s.command("qmailctl", args...)
-	cmd.Env = append(cmd.Env, "SVDIR="+s.services)
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "SVDIR=") })
+	if s.services != "" {
+		cmd.Env = append(cmd.Env, "SVDIR="+s.services)
+	}
 	out, _ := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != want {
 		s.t.Fatalf("qmailctl %s exits with %d, want %d: %s", strings.Join(args, " "), code, want, out)
@@ -298,6 +302,37 @@ func (s *supervised) checkLogs() {
 	if smtp := s.logFile("qmail-smtpd"); !strings.Contains(smtp, " tcpserver: ok ") {
 		s.t.Errorf("the log of qmail-smtpd:\n%s", smtp)
 	}
+}
+
+// TestUnsupervised has qmailctl find the system that somebody has started by hand.
+func TestUnsupervised(t *testing.T) {
+	for _, name := range []string{"/run/systemd/system", "/service/qmail-send", "/etc/service/qmail-send"} {
+		if _, err := os.Stat(name); err == nil {
+			t.Skipf("this host may have a system of its own: there is %s", name)
+		}
+	}
+	s := &supervised{system: newSystem(t)}
+	s.ctl(3, "stat")
+	s.ctl(111, "reload")
+	s.ctl(111, "start") // it would not be looked after
+	s.run()
+	if out := s.ctl(0, "stat"); !strings.HasPrefix(out, fmt.Sprintf("qmail-send: up (pid %d), without a supervisor\nmessages in queue: 0\n", s.process.Process.Pid)) {
+		t.Errorf("stat says\n%s", out)
+	}
+	s.ctl(0, "pause")
+	pid := strconv.Itoa(s.process.Process.Pid)
+	s.eventually("the pause", func() bool { return isPaused(pid) })
+	s.ctl(0, "cont")
+	s.write("control/concurrencylocal", "7\n")
+	s.ctl(0, "reload")
+	s.wait("status: local 0/7 remote 0/20\n", 1)
+	s.queue("", []string{"sue@elsewhere.test"}, []byte("\n"))
+	s.wait(": deferral: ", 1)
+	s.ctl(0, "flush")
+	s.wait(": deferral: ", 2)
+	s.ctl(0, "stop")
+	s.waitEnd()
+	s.ctl(3, "stat")
 }
 
 // TestSoftlimit runs programs with as little room for addresses as doc/compat.md tells
