@@ -146,6 +146,7 @@ spool_directory = DIR/spool
 log_file_path = DIR/log/%s
 log_selector = +received_sender +received_recipients +tls_cipher +pipelining +pid
 local_interfaces = <; [IP]:2525 ; [IP]:465
+daemon_smtp_ports = 2525 : 465
 tls_on_connect_ports = 465
 deliver_drop_privilege
 keep_environment =
