@@ -152,7 +152,11 @@ func TestSystemd(t *testing.T) {
 	}
 	h.privileges()
 
-	h.do("qmailctl pause && grep -q 'State:.T' /proc/$(pgrep -x qmail-send)/status && qmailctl cont && ! grep -q 'State:.T' /proc/$(pgrep -x qmail-send)/status")
+	const paused = "grep -q 'State:.T' /proc/$(pgrep -x qmail-send)/status"
+	h.do("qmailctl pause")
+	h.eventually(paused)
+	h.do("qmailctl cont")
+	h.eventually("! " + paused)
 	h.do("echo 7 >/var/qmail/control/concurrencylocal && qmailctl reload && qmailctl flush && qmailctl queue")
 	h.eventually("journalctl --no-pager -o cat -t qmail-send | grep -q '^status: local 0/7 remote 0/20$'")
 	h.do("kill -KILL $(pgrep -x qmail-send)") // all is started anew
@@ -197,7 +201,9 @@ func (h *booted) slowStop() {
 	if err := stop.Wait(); err != nil {
 		h.t.Errorf("qmailctl stop: %v", err)
 	}
-	h.do("qmailctl stat; [ $? -eq 3 ]; ! pgrep -l qmail- && [ -z \"$(qmail-qread)\" ]")
+	h.do("qmailctl stat; [ $? -eq 3 ]")
+	h.do("[ -z \"$(qmail-qread)\" ]")
+	h.eventually("! pgrep -l qmail-")
 }
 
 // journal looks whether the lines of the log came out whole.
