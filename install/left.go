@@ -21,6 +21,9 @@ func (s *System) Left(removed bool) {
 		s.sayf("left to do: stop qmail-send, process %d, which still runs", pid)
 		return
 	case removed:
+		if s.Dest == "" && exists("/etc/systemd/system/multi-user.target.wants/goqmail.service") {
+			s.sayf("left to do: systemctl disable goqmail.service, and what else of it is enabled")
+		}
 		return
 	case runs:
 		s.sayf("left to do: restart qmail-send, process %d, which runs the programs of before: qmailctl restart", pid)

@@ -21,7 +21,7 @@ import (
 )
 
 // packages are those that the small Debian has beside what each has.
-const packages = "cron,libcap2-bin,make"
+const packages = "cron,libcap2-bin,make,msmtp-mta,runit"
 
 func TestMain(m *testing.M) {
 	code := m.Run()

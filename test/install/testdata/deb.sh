@@ -1,4 +1,4 @@
-# A host without a mailer gets the Debian package.
+# A host with another mailer gets the Debian package in its place.
 . /src/testdata/lib.sh
 echo mx.test.example >/etc/mailname
 useradd --create-home joe
@@ -6,7 +6,8 @@ deb=$(ls /src/goqmail_*.deb)
 message() { find /var/qmail/queue/mess -type f; }
 
 # Nothing is asked, and everything is in order but that nothing runs yet.
-dpkg --install "$deb" >/tmp/dpkg.log 2>&1
+apt-get install --yes "$deb" >/tmp/dpkg.log 2>&1
+lacks 'ok installed' <(dpkg-query --status msmtp-mta 2>&1)
 is "$(mode /var/qmail/bin/qmail-queue)" 'qmailq:qmail 4711'
 is "$(mode /var/qmail/bin/mailq)" 'qmails:qmail 6711'
 is "$(mode /var/qmail/bin/qmail-lspawn)" 'root:qmail 700'

@@ -1,8 +1,7 @@
 # A host with another mailer, and make install in the place of it.
 . /src/testdata/lib.sh
 useradd --create-home joe
-printf '#!/bin/sh\necho old\n' >/usr/sbin/sendmail
-chmod 755 /usr/sbin/sendmail
+old=$(readlink /usr/sbin/sendmail)
 cd /src
 
 make install HOST=mx.test.example >/tmp/install.log 2>&1
@@ -11,7 +10,7 @@ has 'left to do: start it' /tmp/install.log
 make install HOST=other.test.example >/tmp/install.log 2>&1
 is "$(head -n 1 /tmp/install.log)" 'everything was installed before'
 is "$(cat /var/qmail/control/me)" mx.test.example
-is "$(/usr/sbin/sendmail.orig)" old
+is "$(readlink /usr/sbin/sendmail.orig)" "$old"
 bin/qmail-showctl | grep -q '^me: My name is mx.test.example.$'
 
 # Each process is the user that it is meant to be.
@@ -49,7 +48,7 @@ has 'no mailbox here by that name' /home/joe/Mailbox
 
 # All is killed; the queue is as it was, the locks are free.
 for process in /proc/[0-9]*; do
-	case $(cat "$process/comm" 2>/dev/null) in qmail-*) kill -KILL "${process#/proc/}" ;; esac
+	case $(cat "$process/comm" 2>/dev/null) in qmail-*) kill -KILL "${process#/proc/}" || true ;; esac
 done
 wait $qmail 2>/dev/null || true
 start /tmp/send2.log
@@ -71,6 +70,24 @@ has 'hello again' /home/joe/Mailbox
 lacks 'wrong:' /tmp/check.log
 stop
 
+# Under supervision, with the log in files.
+export PATH=/var/qmail/bin:$PATH
+cp -R /var/qmail/boot/runit/qmail-send /etc/qmail-send
+ln -s /etc/qmail-send /etc/service/qmail-send
+runsvdir /etc/service >/tmp/runsvdir.log 2>&1 &
+log=/var/log/qmail/qmail-send/current
+until [ -e $log ]; do sleep 0.1; done
+await $log 'status: local 0/'
+qmailctl stat >/tmp/stat.log
+echo 'hello supervised' | sendmail joe
+await $log 'success: did_1+0+0/'
+has 'hello supervised' /home/joe/Mailbox
+kill -KILL "$(cat /etc/qmail-send/supervise/pid)"
+await $log 'status: local 0/10 remote 0/20' 3
+qmailctl stop
+lacks 'run: qmail-send' <(sv status /etc/service/qmail-send)
+kill %?runsvdir
+
 # What a restore without owners leaves is repaired.
 chown -R root:root /var/qmail/queue /var/qmail/bin
 chmod -R u-s,g-s /var/qmail/bin
@@ -88,11 +105,11 @@ stop
 
 # Gone, but for the mail; the other mailer is back.
 make uninstall >/tmp/install.log 2>&1
-is "$(sendmail)" old
+is "$(readlink /usr/sbin/sendmail)" "$old"
+not test -e /usr/sbin/sendmail.orig
 not test -e /var/qmail/bin
 not test -e /var/qmail/man
 is "$(find /var/qmail/queue/remote -type f | wc -l)" 1
 has 'hello joe' /home/joe/Mailbox
 test -e /var/qmail/control/me
-not test -e /usr/bin/mailq
 is "$(dpkg-divert --list | grep -c "^local diversion" || true)" 0
