@@ -183,13 +183,20 @@ func literalMail(text string) *Mail {
 // verb, in turn, the last one for good; "." answers the end of data. Commands not
 // in it succeed; EHLO is not known unless it is there. A reply that ends in
 // {close} closes the connection, after {stall} the host is silent. What it hears
-// goes to heard.
+// goes to heard when the connection ends.
 type script struct {
 	replies map[string][]string
+	mu      *sync.Mutex
 	heard   *strings.Builder
 }
 
 func (s script) play(p *peer) {
+	var heard strings.Builder
+	defer func() {
+		s.mu.Lock()
+		s.heard.WriteString(heard.String())
+		s.mu.Unlock()
+	}()
 	usual := map[string]string{"": "220 x\r\n", "EHLO": "502 unknown\r\n", "DATA": "354 go\r\n"}
 	turn := map[string]int{}
 	say := func(verb string) bool {
@@ -212,7 +219,7 @@ func (s script) play(p *peer) {
 	for verb := ""; say(verb); {
 		if verb == "DATA" && turn["DATA"] == 0 {
 			for line := p.hear(); line != ""; line = p.hear() {
-				s.heard.WriteString(line)
+				heard.WriteString(line)
 				if line == ".\r\n" {
 					break
 				}
@@ -221,7 +228,7 @@ func (s script) play(p *peer) {
 			continue
 		}
 		line := p.hear()
-		s.heard.WriteString(line)
+		heard.WriteString(line)
 		verb, _, _ = strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		if verb == "QUIT" || line == "" {
 			return
@@ -231,7 +238,7 @@ func (s script) play(p *peer) {
 
 // host returns a scripted host, from pairs of verb and reply, and what it hears.
 func host(replies ...string) (handler, *strings.Builder) {
-	s := script{map[string][]string{}, &strings.Builder{}}
+	s := script{map[string][]string{}, &sync.Mutex{}, &strings.Builder{}}
 	for i := 0; i < len(replies); i += 2 {
 		s.replies[replies[i]] = append(s.replies[replies[i]], replies[i+1])
 	}
