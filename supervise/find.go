@@ -33,7 +33,7 @@ func (t *Tool) find() (supervisor, error) {
 func (t *Tool) findFolder() (supervisor, error) {
 	where := []string{t.Folder}
 	if t.Folder == "" {
-		where = where[:0]
+		where[0] = t.First
 		for _, folder := range folders {
 			where = append(where, filepath.Join(t.Root, folder))
 		}
@@ -41,7 +41,7 @@ func (t *Tool) findFolder() (supervisor, error) {
 	var wrong error
 	for _, folder := range where {
 		service := filepath.Join(folder, sendService)
-		if !isService(service) {
+		if folder == "" || !isService(service) {
 			continue
 		}
 		what, err := kind(service)

@@ -28,6 +28,7 @@ type Tool struct {
 
 	Supervisor string        // one of those in Usage; empty: whichever has the system
 	Folder     string        // of services; empty: looked for
+	First      string        // where to look for them first, if not empty
 	Limit      time.Duration // how long to wait for a service to come up, or to end
 
 	// Run runs a program, found in PATH, and returns its exit code.

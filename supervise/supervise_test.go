@@ -265,6 +265,15 @@ func TestFind(t *testing.T) {
 			b.write("lib/systemd/system/goqmail.service", "")
 			b.makeService("service", "ok", "status")
 		}, "hup", 0, "svc -h"},
+		{"where runit's variable says", func(b *bench) {
+			b.makeService("mine", "ok", "stat")
+			b.makeService("service", "ok", "status")
+			b.First = filepath.Join(b.Root, "mine")
+		}, "hup", 0, "sv hup"},
+		{"the variable is about other services", func(b *bench) {
+			b.makeService("service", "ok", "status")
+			b.First = "/nowhere"
+		}, "hup", 0, "svc -h"},
 		{"nowhere", func(b *bench) {}, "-d /nowhere hup", 111, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func run() int {
 	dir := home.Dir()
 	tool := supervise.Tool{
 		Home: dir, Root: "/", Out: os.Stdout, Errors: os.Stderr,
-		Folder: os.Getenv("SVDIR"), // as runit has it
+		First:  os.Getenv("SVDIR"), // as runit has it
 		Limit:  limit,
 		Run:    runProgram,
 		Holder: func() (int, error) { return queue.Holder(filepath.Join(dir, "queue")) },

@@ -262,9 +262,10 @@ func (s *supervised) pausing() {
 // flushing has the message that could not leave tried again.
 func (s *supervised) flushing() {
 	s.eventually("a deferral", func() bool { return strings.Contains(s.logFile("qmail-send"), ": deferral: ") })
-	if out := s.ctl(0, "queue"); !strings.Contains(out, "messages in queue: 1\n") || !strings.Contains(out, "joe@elsewhere.test") {
-		s.t.Errorf("queue says\n%s", out)
-	}
+	s.eventually("the list of one message", func() bool {
+		out := s.ctl(0, "queue")
+		return strings.Contains(out, "messages in queue: 1\n") && strings.Contains(out, "joe@elsewhere.test")
+	})
 	left := make(chan bool, 1)
 	s.sink(func(*smtpsink.Message) error { left <- true; return nil })
 	// A qmail-remote that stays knows the new route after a second.
