@@ -25,8 +25,8 @@ func run() int {
 	// SIGPIPE is caught, not ignored, so that qmail-queue has it at its default.
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGALRM, syscall.SIGHUP, syscall.SIGPIPE)
 	syscall.Umask(0o077)
-	syscall.CloseOnExec(7)
-	dir := home.Dir()
+	syscall.CloseOnExec(queueOpen)
+	dir, queue := home.Dir(), qq.System(home.Dir())
 	log := descriptor(0)
 	// Standard error is the end of a pipe here: a crash is to be told in the log.
 	debug.SetCrashOutput(log, debug.CrashOptions{})
@@ -36,7 +36,7 @@ func run() int {
 		Local:  send.Spawner{To: descriptor(1), From: descriptor(2)},
 		Remote: send.Spawner{To: descriptor(3), From: descriptor(4)},
 		Clean:  send.Clean{To: descriptor(5), From: descriptor(6)},
-		Submit: qq.System(dir),
+		Submit: queue,
 		Now:    time.Now,
 	})
 	if err != nil {
@@ -44,6 +44,7 @@ func run() int {
 		return exitcode.Soft
 	}
 	go obey(server, signals)
+	go narrow(server, queue, dir, log)
 	server.Run()
 	return exitcode.OK
 }

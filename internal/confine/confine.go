@@ -106,22 +106,25 @@ func parse(text string) int {
 // Enter confines this process unless the home's control file confine says not to.
 // It cannot fail: a program whose confinement fails goes on without, since mail is
 // not to wait for it, and log gets a line that begins with the program's name.
-// A kernel that cannot do something is no failure.
-func (p Profile) Enter(home, program string, log io.Writer) {
+// A kernel that cannot do something is no failure. It reports whether anything was
+// done: then no set-uid program can be started any more.
+func (p Profile) Enter(home, program string, log io.Writer) bool {
 	how := setting(home)
 	if how == off {
-		return
+		return false
 	}
 	done, err := p.apply()
 	if err != nil {
 		io.WriteString(log, program+": warning: not fully confined: "+err.Error()+"\n")
 	}
 	if how == telling {
-		if len(done) == 0 {
-			done = []string{"nothing"}
+		what := "nothing"
+		if len(done) > 0 {
+			what = strings.Join(done, ", ")
 		}
-		io.WriteString(log, program+": confined by "+strings.Join(done, ", ")+"\n")
+		io.WriteString(log, program+": confined by "+what+"\n")
 	}
+	return len(done) > 0
 }
 
 // apply does what can be done, and tells what was; an error is that of one that

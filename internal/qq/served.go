@@ -21,26 +21,50 @@ type served struct {
 // helloWait is how long a socket may say nothing.
 const helloWait = 10 * time.Second
 
-// askStaying hands the reading ends of message and envelope to a qmail-queue that
-// stays, or returns nil if there is none. It must be the program that would be
-// started otherwise.
-func (q Queue) askStaying(message, envelope *os.File) *served {
+// Stays reports whether a qmail-queue that stays takes messages, so that none has to be
+// started.
+func (q Queue) Stays() bool {
+	if q.Program != "" {
+		return false
+	}
+	client := q.connect()
+	if client == nil {
+		return false
+	}
+	client.Close()
+	return true
+}
+
+// connect connects to a qmail-queue that stays, or returns nil if there is none. It
+// must be the program that would be started otherwise.
+func (q Queue) connect() *serve.Client {
 	conn, err := serve.Dial(filepath.Join(q.Home, serve.QueueSocket))
 	if err != nil {
 		return nil
 	}
-	s := &served{}
 	program, err := serve.Identify(filepath.Join(q.Home, usual))
 	if err == nil {
-		s.client, err = serve.NewClient(conn, program, time.Now().Add(helloWait))
+		var client *serve.Client
+		if client, err = serve.NewClient(conn, program, time.Now().Add(helloWait)); err == nil {
+			return client
+		}
 	}
-	if err != nil {
-		conn.Close()
+	conn.Close()
+	return nil
+}
+
+// askStaying hands the reading ends of message and envelope to a qmail-queue that
+// stays, or returns nil if there is none.
+func (q Queue) askStaying(message, envelope *os.File) *served {
+	client := q.connect()
+	if client == nil {
 		return nil
 	}
-	s.qp, _ = strconv.Atoi(s.client.Note)
-	if s.wait, err = s.client.Begin(nil, message, envelope); err != nil {
-		s.client.Close()
+	s := &served{client: client}
+	s.qp, _ = strconv.Atoi(client.Note)
+	var err error
+	if s.wait, err = client.Begin(nil, message, envelope); err != nil {
+		client.Close()
 		return nil
 	}
 	return s

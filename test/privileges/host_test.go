@@ -103,6 +103,7 @@ func makeHost(t *testing.T) {
 	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
 	must(t, syscall.Mount("proc", "/proc", "proc", 0, ""))
 	must(t, syscall.Mount("tmpfs", "/var", "tmpfs", 0, "mode=755"))
+	must(t, os.MkdirAll("/var/home/alias", 0o755))
 	must(t, os.MkdirAll("/var/home/pat", 0o755))
 	must(t, os.MkdirAll("/var/home/eve", 0o755))
 	must(t, syscall.Mount("/var/home", "/home", "", syscall.MS_BIND, ""))

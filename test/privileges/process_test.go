@@ -45,7 +45,7 @@ const (
 var processes = map[string]process{
 	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", ofSpawners, "0<pipe 1>out 2>err", free}, // the logger
 	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", asStarted,
-		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe 7>pipe lock/sendmutex lock/trigger lock/trigger pipe socket", free},
+		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe 7>pipe lock/sendmutex lock/trigger lock/trigger pipe socket", whole},
 	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err message message pipe pipe socket", free},
 	"qmail-getpw":         {"qmailp", "nofiles", "nofiles", "none", "0077", home, asStarted, "0<null 1>pipe 2>err", free},
 	"qmail-local":         {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
@@ -79,7 +79,7 @@ func names(ids []string) string {
 // look reads what /proc says of a process.
 func look(t *testing.T, pid int, out, err string) (name string, p process) {
 	t.Helper()
-	proc := "/proc/" + strconv.Itoa(pid)
+	proc := proc(pid)
 	status := statusOf(t, proc+"/status")
 	tasks, e := filepath.Glob(proc + "/task/*/status")
 	must(t, e)
@@ -225,6 +225,7 @@ func TestProcesses(t *testing.T) {
 	remote, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer remote.Close()
+	must(t, os.WriteFile(home+"/control/confine", []byte("2\n"), 0o644))
 	must(t, os.WriteFile(home+"/control/smtproutes", []byte(":"+remote.Addr().String()+"\n"), 0o644))
 	for name, uid := range map[string]int{"/home/pat/ready": pat, "/home/pat/go": pat, "/var/ready": qmailp, "/var/go": qmailp} {
 		fifo(t, name, uid)
@@ -239,6 +240,9 @@ func TestProcesses(t *testing.T) {
 	log := newLog()
 	start, out, errs := startSystem(t, log)
 	log.wait(t, "status: local 0/10 remote 0/20\n", 1)
+	for _, program := range []string{"send", "rspawn", "clean", "queue"} { // not at once
+		log.wait(t, "qmail-"+program+": confined by no_new_privs", 1)
+	}
 	queueMessage(t, "pat@here.test")
 	told(t, "/home/pat/ready")
 	queueMessage(t, "eve@here.test")
@@ -385,7 +389,7 @@ func pipesAreHeldByTwo(t *testing.T, send int) {
 	t.Helper()
 	holders := map[string][]string{}
 	for _, pid := range pids(t) {
-		proc := "/proc/" + strconv.Itoa(pid)
+		proc := proc(pid)
 		entries, err := os.ReadDir(proc + "/fd")
 		must(t, err)
 		for _, entry := range entries {
@@ -411,3 +415,5 @@ func pipesAreHeldByTwo(t *testing.T, send int) {
 		}
 	}
 }
+
+func proc(pid int) string { return "/proc/" + strconv.Itoa(pid) }
