@@ -129,19 +129,19 @@ type figures struct {
 func (r *running) figures() (f figures) {
 	r.t.Helper()
 	pid := r.cmd.Process.Pid
-	f.descriptors, f.children = descriptors(r.t, pid), len(children(pid))
+	f.descriptors, f.children = descriptors(pid), len(children(pid))
+	if f.descriptors == 0 {
+		r.t.Skipf("/proc/%d/fd cannot be read", pid)
+	}
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(status), "VmRSS:")
 	f.memory, _ = strconv.Atoi(strings.Fields(rest)[0])
 	return f
 }
 
-func descriptors(t *testing.T, pid int) int {
-	t.Helper()
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		t.Skip(err)
-	}
+// descriptors counts those that a process has open.
+func descriptors(pid int) int {
+	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return len(open)
 }
 
@@ -156,6 +156,39 @@ func children(pid int) (all []int) {
 		}
 	}
 	return all
+}
+
+// staying are the descriptors of a process and of all that it has started, by their
+// process ids.
+func (r *running) staying() map[int]int {
+	all := map[int]int{}
+	for todo := []int{r.cmd.Process.Pid}; len(todo) > 0; todo = todo[1:] {
+		all[todo[0]] = descriptors(todo[0])
+		todo = append(todo, children(todo[0])...)
+	}
+	return all
+}
+
+// calm waits until all that was there before has hardly more descriptors than it had.
+func (r *running) calm(before map[int]int) {
+	r.t.Helper()
+	const few = 2 // for what it has learned to need
+	for give := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		now, busy := r.staying(), ""
+		for pid, n := range before {
+			if now[pid] > n+few {
+				name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+				busy = fmt.Sprintf("%s had %d descriptors and has %d", strings.TrimSpace(string(name)), n, now[pid])
+			}
+		}
+		if busy == "" {
+			return
+		}
+		if time.Now().After(give) {
+			r.t.Error(busy)
+			return
+		}
+	}
 }
 
 // settle waits until the process has no more descriptors and children than these.
