@@ -1,8 +1,11 @@
-// Qmail-qmqpd takes mail by QMQP on descriptors 0 and 1. See qmail-qmqpd(8).
+// Qmail-qmqpd takes mail by QMQP, on descriptors 0 and 1 or on ports. See
+// qmail-qmqpd(8).
 package main
 
 import (
+	"context"
 	"errors"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,22 +15,33 @@ import (
 	"goqmail/internal/fdconn"
 	"goqmail/internal/home"
 	"goqmail/receive"
+	"goqmail/receive/listen"
 	"goqmail/receive/qmtp"
 )
 
 func main() { exitcode.Main(run) }
 
+const usage = "qmail-qmqpd: usage: qmail-qmqpd [ -listen address ... -x rules.cdb ]\n"
+
 func run() int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the client may be gone, and the log too
 	dir, env := home.Dir(), receive.Environ(os.Environ())
-	if os.Chdir(dir) != nil {
-		return exitcode.Soft
-	}
 	server := &qmtp.Server{
 		Queue: receive.QueueIn(dir),
 		Now:   time.Now,
-		Log:   &receive.Log{Name: "qmail-qmqpd", Out: os.Stderr, Network: receive.PeerOf(env).Network || fdconn.IsSocket(0)},
+		Log:   &receive.Log{Name: "qmail-qmqpd", Out: os.Stderr},
 	}
+	where, _, ok := listen.Options(os.Args[1:], "qmqp")
+	switch {
+	case !ok || (len(where.Addresses) == 0) != (where.Rules == ""): // rules say who may send to everywhere
+		os.Stderr.WriteString(usage)
+		return exitcode.Hard
+	case len(where.Addresses) > 0:
+		return serve(server, where, dir, env)
+	case os.Chdir(dir) != nil:
+		return exitcode.Soft
+	}
+	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
 	err := server.ServeQMQP(fdconn.New(0, 1), env)
 	switch {
 	case err == nil:
@@ -36,4 +50,23 @@ func run() int {
 		return exitcode.Hard
 	}
 	return exitcode.Soft
+}
+
+// serve serves many connections, until TERM or INT. On HUP there is nothing to do:
+// files are read anew for each.
+func serve(server *qmtp.Server, where listen.Config, dir string, env receive.Env) int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	server.Log.Network = true
+	many := &listen.Server{
+		Env:   env,
+		Grace: 30 * time.Second,
+		Serve: func(conn net.Conn, env receive.Env) { _ = server.ServeQMQP(conn, env) },
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := many.Listen(ctx, where, dir, "qmaild", "qmail-qmqpd", os.Stderr); err != nil {
+		os.Stderr.WriteString("qmail-qmqpd: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
+	}
+	return exitcode.OK
 }
