@@ -2,6 +2,7 @@ package peers
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -118,6 +119,36 @@ func TestSwaksTLS(t *testing.T) {
 		{name: "from the first byte on", args: "--tls-on-connect", to: "joe@here.test", log: "accepted tls TLS1.3"},
 		{name: "from the first byte on, 1.2", args: "--tls-on-connect --tls-protocol tlsv1_2", to: "joe@here.test", log: "accepted tls TLS1.2"},
 		{name: "twice", args: "--tls-on-connect --tls", want: swaksNoTLS},
+	})
+}
+
+// A client may send anywhere by its certificate, and by no other of the same name.
+func TestSwaksClientCertificate(t *testing.T) {
+	t.Parallel()
+	openssl := installed(t, "openssl")
+	h := newHost(t)
+	h.certificate()
+	key := h.folder("keys") + "/"
+	for _, name := range []string{"good", "bad"} {
+		code, out := h.run(h.command(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+			"-subj", "/CN=relay", "-addext", "subjectAltName=email:relay@far.example", "-keyout", key+name+".key", "-out", key+name+".pem"))
+		if code != 0 {
+			t.Fatal(out)
+		}
+	}
+	ca, err := os.ReadFile(key + "good.pem")
+	h.must(err)
+	h.control("clientca.pem", string(ca))
+	h.control("tlsclients", "relay@far.example\n")
+	server, address := h.smtpd(nil)
+	with := func(name string) string {
+		return "--tls --tls-cert " + key + name + ".pem --tls-key " + key + name + ".key --to bob@far.example"
+	}
+	h.swaks(address, server, []swaksCase{
+		{name: "ours", args: with("good"), to: "bob@far.example", log: "accepted tls TLS1.3"},
+		{name: "another", args: with("bad"), want: swaksNoRcpt, reply: " 553 "},
+		{name: "none", args: "--tls --to bob@far.example", want: swaksNoRcpt, reply: " 553 "},
+		{name: "ours, with 1.2", args: "--tls-protocol tlsv1_2 " + with("good"), to: "bob@far.example", log: "accepted tls TLS1.2"},
 	})
 }
 
