@@ -181,11 +181,11 @@ func eximUsers(mechanism string) (config string) {
 	return config
 }
 
-// remote has qmail-remote send the message to a host for joe@here.test.
-func (h *host) remote(m mta) {
+// remote has qmail-remote send the message to a host for somebody at here.test.
+func (h *host) remote(m mta, to string) {
 	h.t.Helper()
 	h.must(h.home.Relay(m.ip + ":2525"))
-	cmd := h.command("qmail-remote", "here.test", "sue@far.example", "joe@here.test")
+	cmd := h.command("qmail-remote", "here.test", "sue@far.example", to)
 	cmd.Stdin = strings.NewReader(message)
 	if _, out := h.run(cmd); !strings.HasPrefix(out, "r") || !strings.Contains(out, "\x00K") {
 		h.t.Fatalf("qmail-remote reports %q", out)
@@ -196,6 +196,7 @@ func TestFromPostfix(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ settings, log, received string }{
 		"plain":    {"", "accepted", "with SMTP"},
+		"UTF-8":    {"", "accepted", "with UTF8SMTP"},
 		"STARTTLS": {"smtp_tls_security_level = encrypt\n", "tls TLS1.3", "with ESMTPS (TLS1.3 "},
 		"verified": {"smtp_tls_security_level = verify\nsmtp_tls_CAfile = CERTIFICATE\nsmtp_tls_verify_cert_match = mx.test.example\n", "tls TLS1.3", "with ESMTPS (TLS1.3 "},
 		"AUTH": {"smtp_tls_security_level = encrypt\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = static:joe:secret\nsmtp_sasl_security_options = noanonymous\n",
@@ -209,22 +210,26 @@ func TestFromPostfix(t *testing.T) {
 			h.smtpusers()
 			server, address := h.smtpd(nil)
 			m := h.postfix(address, strings.ReplaceAll(tt.settings, "CERTIFICATE", certificate))
-			h.remote(m)
+			to := "joe@here.test"
+			if name == "UTF-8" {
+				to = "j\u00f8e@here.test"
+			}
+			h.remote(m, to)
 			m.wait(" status=", 1)
 			m.line(t, 0, "status=sent (250 ok ")
-			server.line(t, 0, "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
-			h.checkRelayed(t, tt.received)
+			server.line(t, 0, "accepted qp", "from <sue@far.example> to <j", "helo <mx.far.example>", tt.log)
+			h.checkRelayed(t, to, tt.received)
 		})
 	}
 }
 
 // checkRelayed checks the only message in the queue, that has come by another host.
-func (h *host) checkRelayed(t *testing.T, received string) {
+func (h *host) checkRelayed(t *testing.T, to, received string) {
 	t.Helper()
 	mail := h.takeOne()
 	_, text, _ := strings.Cut(mail.text, "\n")
 	_, text = cutField(text)
-	mail.checkReceived(t, "sue@far.example", "joe@here.test", text, "(HELO mx.far.example)", received)
+	mail.checkReceived(t, "sue@far.example", to, text, "(HELO mx.far.example)", received)
 	checkText(t, withoutTrace(text), message)
 }
 
@@ -243,7 +248,7 @@ func TestFromExim(t *testing.T) {
 			h.certificate()
 			server, address := h.smtpd([]string{"SMTPAUTH=+cram"}, h.checkpassword(), "true")
 			m := h.exim(address, "tls_advertise_hosts =", tt.transport, tt.authenticators)
-			h.remote(m)
+			h.remote(m, "joe@here.test")
 			m.wait("Completed", 1)
 			sent := "=> joe@here.test"
 			if name != "without CHUNKING" {
@@ -251,7 +256,7 @@ func TestFromExim(t *testing.T) {
 				m.line(t, 0, sent, " K C=\"250")
 			}
 			server.line(t, 0, "accepted qp", "from <sue@far.example> to <joe@here.test>", "helo <mx.far.example>", tt.log)
-			h.checkRelayed(t, tt.received)
+			h.checkRelayed(t, "joe@here.test", tt.received)
 		})
 	}
 }
