@@ -122,7 +122,7 @@ func (s *session) from(argument string) error {
 	switch {
 	case s.mustTLS() && s.tls == nil:
 		s.say(replyMustTLS)
-	case s.mustAuth() && s.user == "":
+	case s.mustAuth() && s.user == "" && s.certificate == "":
 		s.say(replyMustAuth)
 	case !ok:
 		s.say(replySyntax)

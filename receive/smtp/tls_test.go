@@ -114,6 +114,34 @@ func TestStartTLS(t *testing.T) {
 	}
 }
 
+// TestClientCertificate has a client that shows one send to any host, where others
+// may not even send.
+func TestClientCertificate(t *testing.T) {
+	cert, authorities := receivetest.Client(t, "joe@example.org")
+	for _, known := range []string{"joe@example.org", "ann@example.org"} {
+		w := newWorld(t, map[string]string{"servercert.pem": receivetest.Certificate(t, "mx.test.example"), "clientca.pem": authorities, "tlsclients": known + "\n"})
+		w.server.Now = time.Now
+		c := w.connect(t, receive.Env{"SMTPS": "1", "SMTPAUTH": "!"})
+		conn := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}})
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		c.conn, c.r = conn, bufio.NewReader(conn)
+		c.reads()
+		if known == "ann@example.org" {
+			c.says("MAIL FROM:<>\r\n", replyMustAuth)
+			continue
+		}
+		c.says("MAIL FROM:<>\r\n", "250 ok")
+		c.says("RCPT TO:<x@example.net>\r\n", "250 ok")
+		c.says("DATA\r\n", "354")
+		c.says(".\r\n", "250 ok")
+		if !strings.Contains(w.log.String(), " tls TLS1.3 certificate <joe@example.org>\n") {
+			t.Errorf("log: %q", w.log.String())
+		}
+	}
+}
+
 func TestImplicitTLS(t *testing.T) {
 	w := certified(t)
 	c := w.connect(t, receive.Env{"SMTPS": "1"})
