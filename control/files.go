@@ -42,7 +42,7 @@ var Files = []File{
 	{"concurrencylocal", Number, "10", []string{"qmail-send"}, "local deliveries at a time"},
 	{"concurrencyperaddress", Number, "10", []string{"qmail-smtpd", "qmail-qmtpd", "qmail-qmqpd"}, "of those, from one address"},
 	{"concurrencyremote", Number, "20", []string{"qmail-send"}, "remote deliveries at a time"},
-	{"confine", Number, "1", []string{"qmail-clean", "qmail-queue", "qmail-remote", "qmail-rspawn", "qmail-send"}, "whether programs give up what they do not need; 0: no, 2: and tell"},
+	{"confine", Number, "1", []string{"qmail-clean", "qmail-qmqpd", "qmail-qmtpd", "qmail-queue", "qmail-remote", "qmail-rspawn", "qmail-send", "qmail-smtpd"}, "whether programs give up what they do not need; 0: no, 2: and tell"},
 	{"custombouncetext", List, "", []string{"qmail-send"}, "text of the administrator's own in bounces"},
 	{"databytes", Number, "0", []string{"qmail-smtpd", "qmail-qmtpd"}, "size of the largest message that is taken"},
 	{"defaultdelivery", List, "", []string{"qmail-explain"}, "instructions for users without any, which whoever starts qmail-start gives it"},

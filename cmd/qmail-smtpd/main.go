@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -52,10 +54,20 @@ func run() int {
 		return serve(server, where, dir, env)
 	}
 	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
+	if !startsPrograms(server, env) {
+		receive.Narrow(dir, "qmail-smtpd", env)
+	}
 	if server.Serve(fdconn.New(0, 1), env) != nil {
 		return exitEnded
 	}
 	return exitcode.OK
+}
+
+// startsPrograms reports whether a session may start some: to check passwords or
+// recipients, or plug-ins.
+func startsPrograms(server *smtp.Server, env receive.Env) bool {
+	_, err := os.Stat(filepath.Join(server.Control, "rcptcheck"))
+	return len(server.Checker) > 0 || env["RCPTCHECK"] != "" || env["ENABLE_SPP"] != "" || !errors.Is(err, fs.ErrNotExist)
 }
 
 // exitEnded is for a session that did not end with QUIT.

@@ -66,13 +66,11 @@ func Send(home string) Profile {
 }
 
 // Receive is the profile of qmail-smtpd, qmail-qmtpd and qmail-qmqpd: they speak to
-// strangers and write nothing. As for [Send], the queue has to be reached by a
-// socket; and no program may be in use that qmail-smtpd is to run.
-func Receive(home string) Profile {
-	return Profile{
-		Read:    readable(home),
-		Sockets: []int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, afNetlink},
-	}
+// strangers and write nothing. As for [Send], the queue has to be reached by a socket;
+// and no program may be in use that qmail-smtpd is to run. It says nothing of reading:
+// many variables name files.
+func Receive() Profile {
+	return Profile{Sockets: []int{syscall.AF_UNIX, syscall.AF_INET, syscall.AF_INET6, afNetlink}}
 }
 
 // readable is what may be read of the host and of a home: not the queue, nor the

@@ -47,9 +47,9 @@ var table = []struct {
 	by  int
 }{
 	// The queue: each may change what is its own.
-	{"read a message", "qrs", byLandlock},
-	{"list messages", "qrs", byLandlock},
-	{"list pid", "cqrs", byLandlock},
+	{"read a message", "qrsd", byLandlock},
+	{"list messages", "qrsd", byLandlock},
+	{"list pid", "cqrsd", byLandlock},
 	{"write a message", "q", byLandlock},
 	{"cut a message", "q", byTruncate},
 	{"make a message", "q", byLandlock},
@@ -72,9 +72,9 @@ var table = []struct {
 	{"read an address file", "mMrd", byLandlock},
 	{"read a file of the host", "mMrsd", byLandlock},
 	{"tell the time", "mMrsd", byLandlock},
-	{"read another file", "r", byLandlock},
-	{"read alias's mail", "r", byLandlock},
-	{"read a mailbox", "r", byLandlock},
+	{"read another file", "rd", byLandlock},
+	{"read alias's mail", "rd", byLandlock},
+	{"read a mailbox", "rd", byLandlock},
 	{"write a mailbox", "", byLandlock},
 	{"make a mail", "", byLandlock},
 	{"remove a mailbox", "", byLandlock},

@@ -94,7 +94,7 @@ func enter(profile, home string) {
 	case "qmail-send":
 		confine.Send(home).Enter(home, profile, os.Stderr)
 	case "qmail-smtpd":
-		confine.Receive(home).Enter(home, profile, os.Stderr)
+		confine.Receive().Enter(home, profile, os.Stderr)
 	case "nothing":
 	default:
 		fmt.Println("there is no profile", profile)

@@ -1,0 +1,19 @@
+package receive
+
+import (
+	"os"
+
+	"goqmail/internal/confine"
+	"goqmail/internal/qq"
+)
+
+// Narrow has a process that serves one connection give up what it does not need: it
+// writes no file and starts no program. Only if a qmail-queue stays, since the set-uid
+// one cannot be started then; a server that stays itself is to take mail also while
+// there is none.
+func Narrow(home, program string, env Env) {
+	if _, set := env.Lookup("QMAILQUEUE"); set || !(qq.Queue{Home: home}).Stays() {
+		return
+	}
+	confine.Receive().Enter(home, program, os.Stderr)
+}

@@ -1,0 +1,70 @@
+package privileges
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestConfinedServer has qmail-smtpd take mail for one connection: confined while a
+// qmail-queue stays; not if it may have to start a program, set-uid qmail-queue among
+// them. It takes mail in any case.
+func TestConfinedServer(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	must(t, os.WriteFile(home+"/control/confine", []byte("2\n"), 0o644))
+	must(t, os.WriteFile(home+"/control/rcpthosts", []byte("here.test\n"), 0o644))
+	log := newLog()
+	send, _, _ := startSystem(t, log)
+	log.wait(t, "qmail-send: confined by no_new_privs", 1)
+	for _, tt := range []struct {
+		name     string
+		env      string
+		confined bool
+	}{
+		{"a qmail-queue stays", "NOTHING=", true},
+		{"another takes the mail", "QMAILQUEUE=bin/qmail-queue", false},
+		{"a check of recipients", "RCPTCHECK=/bin/true", false},
+		{"none stays", "NOTHING=", false},
+	} {
+		if tt.name == "none stays" {
+			must(t, syscall.Kill(send, syscall.SIGTERM))
+			log.wait(t, "status: exiting", 1)
+		}
+		before := len(inQueue(t, "todo/*")) + strings.Count(log.String(), "new msg")
+		replies, said := smtp(tt.env)
+		if !strings.Contains(replies, "\n250 ok ") || strings.Contains(replies, "\n4") {
+			t.Errorf("%s: replies %q, %s", tt.name, replies, said)
+		}
+		if got := strings.Contains(said, "qmail-smtpd: confined by no_new_privs"); got != tt.confined {
+			t.Errorf("%s: confined is %v: %s", tt.name, got, said)
+		}
+		if tt.name == "none stays" {
+			if got := len(inQueue(t, "todo/*")); got != 1 {
+				t.Errorf("%s: %d messages in todo", tt.name, got)
+			}
+		} else {
+			log.wait(t, "new msg", before+1)
+		}
+	}
+}
+
+// smtp hands a message to qmail-smtpd, which qmaild runs, and returns the replies, and
+// what came on descriptor 2.
+func smtp(env string) (replies, said string) {
+	cmd := exec.Command(home + "/bin/qmail-smtpd")
+	cmd.Env = []string{"PATH=/bin:/usr/bin", "TCPREMOTEIP=192.0.2.1", "PROTO=TCP", env}
+	cmd.SysProcAttr = as(qmaild, nofiles)
+	cmd.Stdin = strings.NewReader("HELO x.test\r\nMAIL FROM:<>\r\nRCPT TO:<pat@here.test>\r\nDATA\r\nSubject: s\r\n\r\nb\r\n.\r\nQUIT\r\n")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if err != nil {
+		errs.WriteString(err.Error())
+	}
+	return out.String(), errs.String()
+}
