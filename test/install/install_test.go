@@ -44,7 +44,8 @@ var base = sync.OnceValues(func() (string, error) {
 	tar := filepath.Join(baseFolder, "base.tar")
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include="+packages, "bookworm", tar)
+	cmd := exec.CommandContext(ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include="+packages, "--dpkgopt=force-unsafe-io",
+		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "bookworm", tar)
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
 		cmd = exec.CommandContext(ctx, "sh", "-ec", "debootstrap --variant=minbase --include="+packages+" bookworm "+
 			baseFolder+"/root >/dev/null && tar -C "+baseFolder+"/root -cf "+tar+" .")
