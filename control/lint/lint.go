@@ -27,6 +27,8 @@ func (p Problem) String() string { return p.File + ": " + p.Text }
 // More says what the files and folders below control are that are not settings of
 // the kinds in [control.Files].
 var More = map[string]string{
+	"clientca.pem":      "authorities whose clients qmail-smtpd relays for",
+	"clientcrl.pem":     "certificates that these have revoked",
 	"clientcert.pem":    "certificate and key of qmail-remote",
 	"morercpthosts.cdb": "morercpthosts, compiled by qmail-newmrh",
 
@@ -83,6 +85,7 @@ func (l *linter) file(f control.File) {
 	case missing && f.Kind == control.List:
 		l.list(f, "")
 	case missing:
+	case errors.Is(err, fs.ErrPermission): // it has passwords, perhaps, and is not for who asks
 	case err != nil:
 		l.say(f.Name, "cannot be read: %v", cause(err))
 	default:

@@ -71,7 +71,10 @@ func (r Report) value(files *control.Folder, f control.File) string {
 			value += "\n    " + safe(line)
 		}
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return " (only others may read it)"
+	case err != nil:
 		return " ?" // the problem tells
 	}
 	if _, err := os.Lstat(filepath.Join(r.folder(), f.Name)); errors.Is(err, fs.ErrNotExist) {
