@@ -38,7 +38,11 @@ func run() int {
 		Own:      remote.InterfaceAddrs,
 		Now:      time.Now,
 	}
-	confine.Remote(".").Enter(".", "qmail-remote", io.Discard) // the reports go to standard error, too
+	profile := confine.Remote
+	if serving {
+		profile = confine.Staying
+	}
+	profile(".").Enter(".", "qmail-remote", io.Discard) // the reports go to standard error, too
 	if serving {
 		return stay(client)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -116,5 +117,37 @@ func TestReadable(t *testing.T) {
 	want := "/srv/ca.pem /srv/1 /srv/2 H/certs H/control /srv/a.pem /srv/a.key H/control/rcpthosts /srv/roots/"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestAllBut makes a folder and a link to it: neither may be read, all else may.
+func TestAllBut(t *testing.T) {
+	t.Parallel()
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"other", "home/queue/mess", "home/control"} {
+		if err := os.MkdirAll(filepath.Join(top, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("queue", filepath.Join(top, "home/link")); err != nil {
+		t.Fatal(err)
+	}
+	queue := filepath.Join(top, "home/queue")
+	all := allBut(filepath.Join(top, "home/link"))
+	for _, want := range []string{"other", "home/control"} {
+		if !slices.Contains(all, filepath.Join(top, want)) {
+			t.Errorf("%s is not among them", want)
+		}
+	}
+	if !slices.Contains(all, "/etc") {
+		t.Error("/etc is not among them")
+	}
+	for _, name := range all {
+		if strings.HasPrefix(queue+"/", name+"/") || filepath.Base(name) == "link" {
+			t.Errorf("%s is among them", name)
+		}
 	}
 }

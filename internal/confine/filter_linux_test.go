@@ -55,7 +55,7 @@ func run(t testing.TB, code []unix.SockFilter, arch, number uint32, args ...uint
 // TestFilter runs the filter for every number, and for what it looks at arguments.
 func TestFilter(t *testing.T) {
 	t.Parallel()
-	for _, p := range []Profile{Clean("q"), Queue("q"), Remote("h"), Rspawn("h"), Send("h"), Receive(), {}} {
+	for _, p := range []Profile{Clean("q"), Queue("q"), Remote("h"), Staying("h"), Rspawn("h"), Send("h"), Receive(), {}} {
 		code := p.filter()
 		if len(code) > 4096 {
 			t.Errorf("%d instructions", len(code))

@@ -43,6 +43,38 @@ func Remote(home string) Profile {
 	}
 }
 
+// Staying is the profile of a qmail-remote that stays. As it lasts, it may read what
+// control files may come to name: all but the queue.
+func Staying(home string) Profile {
+	p := Remote(home)
+	p.Read = append(allBut(filepath.Join(home, "queue")), filepath.Join(home, "queue/lock/tcpto"))
+	return p
+}
+
+// allBut are all files and folders, as they are now, but for a folder: what is beside
+// it and beside each folder above it. Links are left out: what they lead to is there.
+func allBut(folder string) []string {
+	folder, err := filepath.Abs(folder)
+	if err == nil {
+		folder, err = filepath.EvalSymlinks(folder)
+	}
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for folder != "/" {
+		above := filepath.Dir(folder)
+		entries, _ := os.ReadDir(above)
+		for _, e := range entries {
+			if name := filepath.Join(above, e.Name()); name != folder && e.Type()&os.ModeSymlink == 0 {
+				all = append(all, name)
+			}
+		}
+		folder = above
+	}
+	return all
+}
+
 // Rspawn is the profile of qmail-rspawn, whose children inherit it: what
 // qmail-remote narrows further. It says nothing of reading, since it lasts for
 // months and files of the host are replaced in that time.

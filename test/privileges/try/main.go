@@ -89,6 +89,9 @@ func enter(profile, home string) {
 	case "qmail-remote below qmail-rspawn":
 		confine.Rspawn(home).Enter(home, profile, os.Stderr)
 		confine.Remote(home).Enter(home, profile, os.Stderr)
+	case "qmail-remote -serve":
+		confine.Rspawn(home).Enter(home, profile, os.Stderr)
+		confine.Staying(home).Enter(home, profile, os.Stderr)
 	case "qmail-rspawn":
 		confine.Rspawn(home).Enter(home, profile, os.Stderr)
 	case "qmail-send":
