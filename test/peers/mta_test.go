@@ -178,6 +178,7 @@ box:
 out:
   driver = smtp
   allow_localhost
+  port = 25
 TRANSPORT
 begin retry
 * * F,1h,5m
