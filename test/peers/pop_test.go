@@ -147,6 +147,22 @@ func TestMpopForced(t *testing.T) {
 	}
 }
 
+// getmailScript runs getmail, whose path it gets. Getmail forks for each delivery and
+// misses the end of a child that ends before it waits; then it hangs. So the child
+// begins when its parent is asleep.
+const getmailScript = `#!/usr/bin/python3
+import os, runpy, sys, time
+fork = os.fork
+def late():
+    pid = fork()
+    while pid == 0 and open('/proc/%d/stat' % os.getppid()).read().rsplit(')', 1)[1].split()[0] != 'S':
+        time.sleep(0.01)
+    return pid
+os.fork = late
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name='__main__')
+`
+
 func TestGetmail(t *testing.T) {
 	t.Parallel()
 	getmail := installed(t, "getmail")
@@ -167,7 +183,7 @@ func TestGetmail(t *testing.T) {
 				retrieve, options, _ := strings.Cut(settings, "[options]\n")
 				h.file("getmailrc", fmt.Sprintf("[retriever]\ntype = %s\nserver = %s\nport = %s\nusername = joe\npassword = secret\n%s"+
 					"[destination]\ntype = Maildir\npath = %s/\n[options]\nreceived = false\ndelivered_to = false\n%s", retriever, name, port, retrieve, box, options))
-				return h.run(h.command(getmail, "--getmaildir", h.folder("."), "--rcfile", "getmailrc"))
+				return h.run(h.command(h.file("getmail", getmailScript), getmail, "--getmaildir", h.folder("."), "--rcfile", "getmailrc"))
 			})
 		})
 	}
