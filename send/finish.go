@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"goqmail/bounce"
 	"goqmail/internal/durable"
 	"goqmail/queue"
 )
@@ -128,11 +129,11 @@ func (s *Server) addToBounce(n queue.Number, paragraph string) bool {
 }
 
 func (s *Server) appendBounce(n queue.Number, paragraph string) error {
-	f, err := s.q.FS.Open(s.q.Name(queue.Bounce, n), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := s.q.FS.Open(s.q.Name(queue.Bounce, n), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	size, err := fileSize(f)
+	size, err := trimBounce(f)
 	if err == nil {
 		_, err = f.Write([]byte(paragraph))
 	}
@@ -146,6 +147,23 @@ func (s *Server) appendBounce(n queue.Number, paragraph string) error {
 		return err
 	}
 	return s.q.SyncFolders(n, queue.Bounce)
+}
+
+// trimBounce cuts off part of a paragraph that a crash has left at the end of a file in
+// bounce, and returns the file's size; -1 if it cannot be told.
+func trimBounce(f durable.File) (size int64, err error) {
+	size, err = fileSize(f)
+	if err != nil {
+		return -1, err
+	}
+	whole, err := bounce.Whole(f, size)
+	if err == nil && whole < size {
+		err = f.Truncate(whole)
+	}
+	if err != nil {
+		return -1, err
+	}
+	return whole, nil
 }
 
 // fileSize is -1 if it cannot be told.

@@ -22,7 +22,7 @@ var errNotInjected = errors.New("trouble injecting bounce message, will try late
 // twice.
 func (s *Server) tellSender(n queue.Number) (told bool, err error) {
 	name := s.q.Name(queue.Bounce, n)
-	paragraphs, err := s.q.FS.Open(name, os.O_RDONLY, 0)
+	paragraphs, err := s.q.FS.Open(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -30,6 +30,13 @@ func (s *Server) tellSender(n queue.Number) (told bool, err error) {
 		return false, errors.New("unable to open " + name + "; will try again later")
 	}
 	defer paragraphs.Close()
+	size, err := trimBounce(paragraphs)
+	if err != nil {
+		return false, errors.New("trouble reading " + name + "; will try again later")
+	}
+	if size == 0 {
+		return false, s.removeBounce(n)
+	}
 	sender, birth, err := s.q.ReadInfo(n)
 	if err != nil {
 		return false, errors.New("trouble opening " + s.q.Name(queue.Info, n) + "; will try again later")
@@ -44,10 +51,14 @@ func (s *Server) tellSender(n queue.Number) (told bool, err error) {
 			return false, err
 		}
 	}
+	return true, s.removeBounce(n)
+}
+
+func (s *Server) removeBounce(n queue.Number) error {
 	if err := s.q.Remove(queue.Bounce, n); err != nil {
-		return true, errors.New("unable to unlink " + name)
+		return errors.New("unable to unlink " + s.q.Name(queue.Bounce, n))
 	}
-	return true, nil
+	return nil
 }
 
 // sendNotice queues a bounce, or a double bounce if to is empty.
@@ -81,7 +92,7 @@ func newBoundary() string { return "=_" + rand.Text() }
 func (s *Server) inject(n queue.Number, sender, recipient string, write func(w io.Writer, original durable.File) error) (qp int, err error) {
 	s.bounces <- struct{}{}
 	defer func() { <-s.bounces }()
-	m, err := s.submit.Open()
+	m, err := s.submit()
 	if err != nil {
 		return 0, errors.New("unable to start qmail-queue, will try later")
 	}

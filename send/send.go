@@ -11,20 +11,30 @@ import (
 	"time"
 
 	"goqmail/internal/durable"
-	"goqmail/internal/qq"
 	"goqmail/queue"
 )
 
 // Options is what qmail-send works with.
 type Options struct {
-	Home   string     // folder with control and queue
-	FS     durable.FS // the queue's folder, if not that below Home
-	Log    io.Writer  // log lines
-	Local  Spawner    // qmail-lspawn
-	Remote Spawner    // qmail-rspawn
-	Clean  Clean      // qmail-clean
-	Submit qq.Queue   // takes bounces
+	Home   string                     // folder with control and queue
+	FS     durable.FS                 // the queue's folder, if not that below Home
+	Log    io.Writer                  // log lines
+	Local  Spawner                    // qmail-lspawn
+	Remote Spawner                    // qmail-rspawn
+	Clean  Clean                      // qmail-clean
+	Submit func() (Submission, error) // opens a new message, for notices
 	Now    func() time.Time
+}
+
+// Submission is a message on its way into the queue; [goqmail/internal/qq.Message] is
+// one.
+type Submission interface {
+	io.Writer
+	From(sender string)
+	To(recipient string)
+	Fail()        // makes sure that the message is not queued
+	Close() error // nil means that it is
+	PID() int     // of the program that queues it, 0 if there is none
 }
 
 // Server is a running qmail-send.
@@ -34,7 +44,7 @@ type Server struct {
 	lock    io.Closer
 	log     *logger
 	now     func() time.Time
-	submit  qq.Queue
+	submit  func() (Submission, error)
 	config  atomic.Pointer[Config]
 	eras    eras
 	early   early

@@ -79,7 +79,9 @@ func (w *world) start() {
 		w.pipes = append(w.pipes, to)
 		return Spawner{To: to, From: from}, fromSend, toSend
 	}
-	options := Options{Home: w.home, FS: w.fs, Log: w, Now: time.Now, Submit: qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}}
+	options := Options{Home: w.home, FS: w.fs, Log: w, Now: time.Now, Submit: func() (Submission, error) {
+		return qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}.Open()
+	}}
 	var in io.Reader
 	var out io.WriteCloser
 	options.Local, in, out = pair()
