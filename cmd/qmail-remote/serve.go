@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -61,23 +63,39 @@ func stay(client *remote.Client) int {
 	return exitcode.OK
 }
 
-// cachedSettings are the control files, as they were a moment ago.
+// cachedSettings are the control files, read again when one of them is another.
 type cachedSettings struct {
 	mu       sync.Mutex
 	settings *remote.Settings
-	since    time.Time
+	stamp    string
 }
-
-// settingsAge is how old they may be.
-const settingsAge = time.Second
 
 func (c *cachedSettings) read() (*remote.Settings, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.settings != nil && time.Since(c.since) < settingsAge {
+	now, err := stamp("control")
+	if err == nil && c.settings != nil && now == c.stamp {
 		return c.settings, nil
 	}
 	s, err := remote.ReadSettings("control")
-	c.settings, c.since = s, time.Now()
+	c.settings, c.stamp = s, now
 	return s, err
+}
+
+// stamp changes when a file in a folder does.
+func stamp(folder string) (string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		st, err := os.Stat(filepath.Join(folder, e.Name())) // what a link leads to
+		if err != nil {
+			continue
+		}
+		b.WriteString(e.Name() + "\x00")
+		b.WriteString(strconv.FormatInt(st.ModTime().UnixNano(), 36) + " " + strconv.FormatInt(st.Size(), 36) + "\x00")
+	}
+	return b.String(), nil
 }
