@@ -50,8 +50,8 @@ conformance: go ## judge the programs in BIN (bin/) by the recorded cases
 run: all ## the whole system in the foreground, in a home below run/, for you alone
 	@bin/qmail-try -home run/home
 
-bench: all ## measure start-up, memory and local mail, side by side with a Go program that does nothing
-	@go run ./test/bench -bin bin
+bench: all ## as root: figures side by side with other mail systems (BENCH=-help), into doc/performance
+	@go run ./test/bench -bin bin -out doc/performance $(BENCH)
 
 race: go ## the tests under the race detector, but for those of whole programs, which are built without it
 	@command -v gcc >/dev/null || { echo 'missing: gcc (apt-get install gcc libc6-dev)' >&2; exit 1; }

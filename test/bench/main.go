@@ -1,48 +1,167 @@
 // Bench measures the system as its users meet it: whole programs, real files, all
-// syncs. It prints medians, and what they are compared with. Run it by
+// syncs; and beside it, in turn, the other mail systems that are there. Run it by
 //
 //	make bench
 //
-// on a machine that does nothing else. Root runs the system as nobody.
+// on a machine that does nothing else, as root: each system then runs on a host of
+// its own, in name spaces, as in production. doc/performance.md says what is
+// measured and what for. An ordinary user measures start-up and full queues only.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
+// config is what to measure.
+type config struct {
+	bin, peers, scratch, out string
+	systems, works, sizes    string
+	rounds, starts           int
+	messages, recipients     int
+	atOnce, traced           int
+}
+
 func main() {
-	bin := flag.String("bin", "bin", "`folder` of the programs")
-	messages := flag.Int("messages", 2000, "`number` of messages in one round")
-	rounds := flag.Int("rounds", 3, "`number` of rounds, of which the median counts")
-	starts := flag.Int("starts", 300, "`number` of starts of each program")
-	sizes := flag.String("queue", "1000,10000", "`sizes` of queues that qmail-send finds, with commas")
+	if what := os.Getenv(apart); what != "" {
+		os.Unsetenv(apart)
+		exit(inside(what))
+	}
+	var names, loads []string
+	for _, s := range systems {
+		names = append(names, s.name)
+	}
+	for _, w := range works[:len(works)-1] {
+		loads = append(loads, w.name)
+	}
+	var c config
+	flag.StringVar(&c.bin, "bin", "bin", "`folder` of the programs")
+	flag.StringVar(&c.peers, "peers", peersFolder(), "`folder` that peers are unpacked in, a folder each")
+	flag.StringVar(&c.scratch, "scratch", "run", "`folder` for queues and mailboxes, on the disk to measure")
+	flag.StringVar(&c.out, "out", "", "`folder` for tables and plots, such as doc/performance; none without")
+	flag.StringVar(&c.systems, "systems", strings.Join(names, ","), "`names` of systems, with commas")
+	flag.StringVar(&c.works, "works", strings.Join(loads, ","), "`names` of works, with commas")
+	flag.StringVar(&c.sizes, "queue", "1000,100000", "`sizes` of queues that qmail-send finds, with commas")
+	flag.IntVar(&c.rounds, "rounds", 3, "`number` of rounds, of which the median counts")
+	flag.IntVar(&c.starts, "starts", 300, "`number` of starts of each program; 0: none")
+	flag.IntVar(&c.messages, "messages", 2000, "`number` of messages in one round")
+	flag.IntVar(&c.recipients, "recipients", 3000, "`number` of recipients of a list")
+	flag.IntVar(&c.atOnce, "atonce", 5000, "`number` of remote deliveries at once; 0: none")
+	flag.IntVar(&c.traced, "traced", 200, "`number` of messages whose system calls are counted; 0: none")
 	flag.Parse()
-	if err := run(*bin, *messages, *rounds, *starts, *sizes); err != nil {
+	exit(c.run())
+}
+
+func exit(err error) {
+	switch {
+	case errors.Is(err, errNoHost):
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(exitNoHost)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
-func run(bin string, messages, rounds, starts int, sizes string) error {
-	bin, err := filepath.Abs(bin)
-	if err != nil {
+// peersFolder is where test/peers has them.
+func peersFolder() string {
+	if folder := os.Getenv("GOQMAIL_PEERS"); folder != "" {
+		return folder
+	}
+	return "/var/cache/goqmail-peers"
+}
+
+func (c *config) run() error {
+	for _, name := range []*string{&c.bin, &c.peers, &c.scratch} {
+		var err error
+		if *name, err = filepath.Abs(*name); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(c.scratch, 0o755); err != nil {
 		return err
 	}
+	if os.Getuid() != 0 {
+		fmt.Println("Only root can have hosts of its own: the systems are not compared.")
+	} else if err := c.compare(); err != nil {
+		return err
+	}
+	return c.alone()
+}
+
+// compare measures the systems, one after the other, round by round.
+func (c *config) compare() error {
+	var there []string
+	for name := range words(c.systems) {
+		if why := missing(c.peers, name); why != "" {
+			fmt.Fprintf(os.Stderr, "bench: no %s: %s\n", name, why)
+			continue
+		}
+		there = append(there, name)
+	}
+	all := figures{}
+	works := slices.Collect(words(c.works))
+	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Recipients: c.recipients}
+	failed := map[string]bool{}
+	try := func(name string, o order) {
+		o.System = name
+		if failed[name] {
+			return
+		}
+		if err := measure(o, all.add); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s is left out from here on: %v\n", name, err)
+			failed[name] = true
+		}
+	}
+	for range c.rounds {
+		for _, name := range there {
+			try(name, o)
+		}
+		if c.atOnce > 0 && slices.Contains(there, systems[0].name) {
+			many := o
+			many.Works, many.AtOnce = []string{"atonce"}, c.atOnce
+			try(systems[0].name, many)
+		}
+	}
+	if _, err := exec.LookPath("strace"); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: no strace: system calls are not counted")
+	} else if c.traced > 0 {
+		o.Trace, o.Messages, o.Recipients = true, c.traced, c.traced
+		o.Works = slices.DeleteFunc(works, func(w string) bool {
+			return !slices.Contains([]string{"local", "relay", "sendmail", "verp", "list"}, w)
+		})
+		for _, name := range there {
+			try(name, o)
+		}
+	}
+	if err := c.report(all, there); err != nil {
+		return err
+	}
+	if failed[systems[0].name] {
+		return fmt.Errorf("%s was not measured whole", systems[0].name)
+	}
+	return nil
+}
+
+// alone measures what there is nothing to compare with, in a private home.
+func (c *config) alone() error {
 	var queues []int
-	for size := range strings.SplitSeq(sizes, ",") {
+	for size := range words(c.sizes) {
 		n, err := strconv.Atoi(size)
 		if err != nil {
 			return err
 		}
 		queues = append(queues, n)
 	}
-	top, err := os.MkdirTemp("", "bench")
+	top, err := os.MkdirTemp(c.scratch, "bench")
 	if err != nil {
 		return err
 	}
@@ -50,21 +169,34 @@ func run(bin string, messages, rounds, starts int, sizes string) error {
 	if err := os.Chmod(top, 0o755); err != nil {
 		return err
 	}
-	h, err := newHome(filepath.Join(top, "home"), bin)
+	h, err := newHome(filepath.Join(top, "home"), c.bin)
 	if err != nil {
 		return err
 	}
-	nothing, err := buildNothing(top)
-	if err != nil {
-		return err
+	if c.starts > 0 {
+		nothing, err := buildNothing(top)
+		if err != nil {
+			return err
+		}
+		if err := h.startUp(nothing, c.starts); err != nil {
+			return err
+		}
 	}
-	if err := h.startUp(nothing, starts); err != nil {
-		return err
-	}
-	if err := h.injectToMaildir(messages, rounds); err != nil {
-		return err
+	if len(queues) == 0 {
+		return nil
 	}
 	return h.fullQueue(queues)
+}
+
+// words are those between commas; there are none in an empty list.
+func words(list string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for word := range strings.SplitSeq(list, ",") {
+			if word != "" && !yield(word) {
+				return
+			}
+		}
+	}
 }
 
 // buildNothing builds a Go program that does nothing, to compare with.

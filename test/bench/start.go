@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"time"
 )
@@ -42,7 +41,7 @@ func (h *home) startUp(nothing string, times int) error {
 	cpu := make([][]time.Duration, len(runs))
 	for range times {
 		for i, r := range runs {
-			w, c := measure(r.cmd())
+			w, c := once(r.cmd())
 			wall[i], cpu[i] = append(wall[i], w), append(cpu[i], c)
 		}
 	}
@@ -56,8 +55,8 @@ func (h *home) startUp(nothing string, times int) error {
 	return nil
 }
 
-// measure runs a program whose exit code does not matter.
-func measure(cmd *exec.Cmd) (wall, cpu time.Duration) {
+// once runs a program whose exit code does not matter.
+func once(cmd *exec.Cmd) (wall, cpu time.Duration) {
 	if cmd.Stdout == nil {
 		cmd.Stdout = io.Discard
 	}
@@ -68,11 +67,6 @@ func measure(cmd *exec.Cmd) (wall, cpu time.Duration) {
 		cpu = state.UserTime() + state.SystemTime()
 	}
 	return wall, cpu
-}
-
-func median[T int | float64 | time.Duration](values []T) T {
-	s := slices.Sorted(slices.Values(values))
-	return s[len(s)/2]
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

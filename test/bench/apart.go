@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// apart is the environment variable that makes the program the first process of a
+// host of its own, and says what it is to measure.
+const apart = "BENCH_APART"
+
+// errNoHost is that this machine does not let root have what a host of its own takes.
+var errNoHost = errors.New("no host of its own")
+
+// exitNoHost is the exit code then.
+const exitNoHost = 77
+
+// order is what is to be measured on one host.
+type order struct {
+	System     string
+	Works      []string
+	Bin, Peers string // folders of our programs, and of unpacked peers
+	Group      string // folder of the control group for the system
+	Scratch    string
+	Messages   int
+	Recipients int
+	AtOnce     int
+	Trace      bool // count system calls in place of time
+}
+
+// measure starts a host, and gives what it measures to take.
+func measure(o order, take func(sample)) error {
+	var err error
+	if o.Scratch, err = os.MkdirTemp(o.Scratch, "bench"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.Scratch)
+	if err := os.Chmod(o.Scratch, 0o755); err != nil {
+		return err
+	}
+	top, err := controlGroups()
+	if err != nil {
+		return err
+	}
+	o.Group = filepath.Join(top, filepath.Base(o.Scratch))
+	if err := os.Mkdir(o.Group, 0o755); err != nil {
+		return err
+	}
+	defer os.Remove(o.Group)
+	what, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), apart+"="+string(what))
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var s sample
+		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
+			fmt.Fprintf(os.Stderr, "%s\n", lines.Text())
+			continue
+		}
+		take(s)
+	}
+	err = cmd.Wait()
+	if cmd.ProcessState.ExitCode() == exitNoHost {
+		return errNoHost
+	}
+	return err
+}
+
+// controlGroups returns where control groups of version 2 are mounted.
+func controlGroups() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[2] == "cgroup2" {
+			return fields[1], nil
+		}
+	}
+	return "", errors.New("no control groups of version 2 are mounted")
+}
+
+// makeHost makes this process's own view of the files: the scratch folder is /mnt,
+// and /usr and /etc can be written without anybody else seeing it.
+func makeHost(o order) error {
+	if os.Getpid() != 1 {
+		return errNoHost
+	}
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return err
+	}
+	below := func(name string) string { return filepath.Join(o.Scratch, name) }
+	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	for _, dir := range []string{"over", "bin", "home", "peers", "qmail", "spool", "lib"} {
+		if err := errors.Join(os.Mkdir(below(dir), 0o755), os.Chmod(below(dir), 0o755)); err != nil {
+			return err
+		}
+	}
+	if err := mount("tmpfs", below("over"), "tmpfs", 0, "mode=755"); err != nil {
+		return err
+	}
+	for _, dir := range []string{"/usr", "/etc"} {
+		lower := dir
+		if root := peerFolder(o.Peers, o.System); root != "" {
+			if _, err := os.Stat(root + dir); err == nil {
+				lower = root + dir + ":" + dir
+			}
+		}
+		upper, work := below("over"+dir), below("over"+dir+".work")
+		options := "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work
+		if err := errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755), mount("overlay", dir, "overlay", 0, options)); err != nil {
+			return err
+		}
+	}
+	for _, m := range []struct{ from, to string }{
+		{o.Bin, below("bin")}, {o.Peers, below("peers")}, {o.Scratch, "/mnt"},
+	} {
+		if _, err := os.Stat(m.from); err != nil {
+			continue // no peers
+		}
+		if err := mount(m.from, m.to, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+			return err
+		}
+	}
+	if err := mount("tmpfs", "/var", "tmpfs", 0, "mode=755"); err != nil {
+		return err
+	}
+	for _, m := range []struct{ from, to string }{
+		{"/mnt/home", "/home"}, {"/mnt/qmail", "/var/qmail"}, {"/mnt/spool", "/var/spool"}, {"/mnt/lib", "/var/lib"},
+	} {
+		if err := os.MkdirAll(m.to, 0o755); err != nil {
+			return err
+		}
+		if err := mount(m.from, m.to, "", syscall.MS_BIND, ""); err != nil {
+			return err
+		}
+	}
+	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return err
+	}
+	return errors.Join(os.MkdirAll("/var/log", 0o755), os.MkdirAll("/var/run", 0o755), os.MkdirAll("/var/tmp", 0o1777), loopback())
+}
+
+func mount(from, to, kind string, flags uintptr, options string) error {
+	if err := syscall.Mount(from, to, kind, flags, options); err != nil {
+		return fmt.Errorf("mount %s: %w", to, err)
+	}
+	return nil
+}
+
+// loopback brings up the only network of the host.
+func loopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return os.NewSyscallError("ioctl", unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr))
+}
