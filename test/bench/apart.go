@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,8 +39,8 @@ type order struct {
 	Trace      bool // count system calls in place of time
 }
 
-// measure starts a host, and gives what it measures to take.
-func measure(o order, take func(sample)) error {
+// measure starts a host, and gives what it measures to take. With ctx the host ends.
+func measure(ctx context.Context, o order, take func(sample)) error {
 	var err error
 	if o.Scratch, err = os.MkdirTemp(o.Scratch, "bench"); err != nil {
 		return err
@@ -61,7 +62,7 @@ func measure(o order, take func(sample)) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("/proc/self/exe")
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), apart+"="+string(what))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{

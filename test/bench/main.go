@@ -9,15 +9,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // config is what to measure.
@@ -56,7 +59,9 @@ func main() {
 	flag.IntVar(&c.atOnce, "atonce", 5000, "`number` of remote deliveries at once; 0: none")
 	flag.IntVar(&c.traced, "traced", 200, "`number` of messages whose system calls are counted; 0: none")
 	flag.Parse()
-	exit(c.run())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	exit(c.run(ctx))
 }
 
 func exit(err error) {
@@ -79,7 +84,7 @@ func peersFolder() string {
 	return "/var/cache/goqmail-peers"
 }
 
-func (c *config) run() error {
+func (c *config) run(ctx context.Context) error {
 	for _, name := range []*string{&c.bin, &c.peers, &c.scratch} {
 		var err error
 		if *name, err = filepath.Abs(*name); err != nil {
@@ -91,14 +96,14 @@ func (c *config) run() error {
 	}
 	if os.Getuid() != 0 {
 		fmt.Println("Only root can have hosts of its own: the systems are not compared.")
-	} else if err := c.compare(); err != nil {
+	} else if err := c.compare(ctx); err != nil {
 		return err
 	}
 	return c.alone()
 }
 
 // compare measures the systems, one after the other, round by round.
-func (c *config) compare() error {
+func (c *config) compare(ctx context.Context) error {
 	var there []string
 	for name := range words(c.systems) {
 		if why := missing(c.peers, name); why != "" {
@@ -113,10 +118,10 @@ func (c *config) compare() error {
 	failed := map[string]bool{}
 	try := func(name string, o order) {
 		o.System = name
-		if failed[name] {
+		if failed[name] || ctx.Err() != nil {
 			return
 		}
-		if err := measure(o, all.add); err != nil {
+		if err := measure(ctx, o, all.add); err != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s is left out from here on: %v\n", name, err)
 			failed[name] = true
 		}
@@ -141,6 +146,9 @@ func (c *config) compare() error {
 		for _, name := range there {
 			try(name, o)
 		}
+	}
+	if ctx.Err() != nil {
+		return errors.New("stopped")
 	}
 	if err := c.report(all, there); err != nil {
 		return err

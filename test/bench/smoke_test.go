@@ -50,7 +50,7 @@ func TestSmoke(t *testing.T) {
 	for _, w := range works {
 		o.Works = append(o.Works, w.name)
 	}
-	if err := measure(o, all.add); err != nil {
+	if err := measure(t.Context(), o, all.add); err != nil {
 		if errors.Is(err, errNoHost) {
 			t.Skip(err)
 		}

@@ -49,7 +49,6 @@ type round struct {
 	dead   *sink
 	sample func(work, metric string, value float64)
 	work   work
-	count  int // what the rate is of
 }
 
 const limit = 3 * time.Minute
