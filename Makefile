@@ -81,6 +81,9 @@ $(tools): | go
 	GOBIN=$(CURDIR)/.tools go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK)
 	mv .tools/staticcheck $@
 
+pictures: go ## the pictures of doc/pictures from their texts
+	@go run ./doc/pictures doc/pictures
+
 reproducible: all ## build once more, elsewhere, and compare
 	test/reproducible $(QMAIL)
 
@@ -99,4 +102,4 @@ go:
 		echo "missing: Go $$(sed -n 's/^go //p' go.mod) or newer: the package golang-go, if need be" \
 			"from the backports of your release, or https://go.dev/dl" >&2; exit 1; }
 
-.PHONY: all install uninstall deb test unit conformance race fuzz cover lint reproducible clean help go
+.PHONY: all install uninstall deb pictures test unit conformance race fuzz cover lint reproducible clean help go

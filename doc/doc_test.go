@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"goqmail/control"
 )
 
 func read(t *testing.T, name string) string {
@@ -80,8 +82,11 @@ func TestLinks(t *testing.T) {
 					t.Errorf("%s has no heading #%s", page, anchor)
 				}
 			default:
-				if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
+				file := filepath.Join(filepath.Dir(page), target)
+				if _, err := os.Stat(file); err != nil {
 					t.Errorf("%s links to %s: %v", page, target, err)
+				} else if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
+					t.Errorf("%s links to %s, which has no heading #%s", page, target, anchor)
 				}
 			}
 		}
@@ -114,4 +119,78 @@ func TestOverview(t *testing.T) {
 			t.Errorf("qmail(7) does not name %s(%s)", name, section)
 		}
 	}
+}
+
+// TestIndex looks for each page in README.md of the sources.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	index := read(t, "../README.md")
+	for _, page := range pages {
+		if !strings.Contains(index, "](doc/"+page+")") {
+			t.Errorf("README.md does not lead to doc/%s", page)
+		}
+	}
+}
+
+// These find what a page names as a program of ours, or as a control file, within
+// its code.
+var (
+	code     = regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
+	programs = regexp.MustCompile(`(?:^|[^A-Za-z0-9_./*-])(?:/var/qmail/)?(?:bin/)?(qmail-[a-z0-9]+|qmailctl)\b`)
+	controls = regexp.MustCompile(`control/([a-z]+)\b(\.go)?`)
+)
+
+// TestNames looks for each program and each control file that the pages name, so that
+// nobody is told to use what is not there.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	found := 0
+	for _, page := range append(pages, "../README.md") {
+		if page == "compat.md" { // it has what others have, too
+			continue
+		}
+		for _, text := range code.FindAllString(read(t, page), -1) {
+			for _, m := range programs.FindAllStringSubmatch(text, -1) {
+				found++
+				if !isProgram(m[1]) {
+					t.Errorf("%s names a program %s: %s", page, m[1], text)
+				}
+			}
+			for _, m := range controls.FindAllStringSubmatch(text, -1) {
+				found++
+				if m[2] != ".go" && !isControl(m[1]) {
+					t.Errorf("%s names a control file %s: %s", page, m[1], text)
+				}
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d names were found", found)
+	}
+}
+
+// isProgram reports whether there is such a program, a page about it, or, as for the
+// servers that run scripts start, a service.
+func isProgram(name string) bool {
+	for _, pattern := range []string{"../cmd/" + name, "../man/" + name + ".[1-8]", "../packaging/systemd/go" + name + ".*"} {
+		if files, err := filepath.Glob(pattern); err == nil && len(files) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isControl reports whether there is such a control file. Those that are no lists,
+// lines or numbers are not in the table.
+func isControl(name string) bool {
+	return slices.ContainsFunc(control.Files, func(f control.File) bool { return f.Name == name }) ||
+		slices.Contains([]string{"servercert", "servercerts", "clientcert", "clientca", "clientcrl", "tlshosts", "notlshosts"}, name)
 }
