@@ -51,7 +51,10 @@ type round struct {
 	work   work
 }
 
-const limit = 3 * time.Minute
+// limit is how long a load may take until the system is given up.
+func (r *round) limit() time.Duration {
+	return time.Minute + 50*time.Millisecond*time.Duration(r.Messages+r.AtOnce)
+}
 
 // timed measures a load: what starts it, and what waits for its end.
 func (r *round) timed(messages, count int, load, wait func() error) error {
@@ -108,7 +111,7 @@ func smtpToMaildir(r *round) error {
 		return submit(server, 10, r.Messages, func(i int) envelope {
 			return envelope{from, []string{fmt.Sprintf("u%d@here.test", i%users)}}
 		})
-	}, func() error { return await(r.boxes.arrived, r.Messages, limit) })
+	}, func() error { return await(r.boxes.arrived, r.Messages, r.limit()) })
 }
 
 func smtpToSMTP(r *round) error {
@@ -116,7 +119,7 @@ func smtpToSMTP(r *round) error {
 		return submit(server, 10, r.Messages, func(i int) envelope {
 			return envelope{from, []string{fmt.Sprintf("r%d@there.test", i)}}
 		})
-	}, func() error { return r.sink.wait(r.Messages, limit) })
+	}, func() error { return r.sink.wait(r.Messages, r.limit()) })
 }
 
 // sendmailToMaildir has root send, as every system lets root.
@@ -149,7 +152,7 @@ func sendmailToMaildir(r *round) error {
 		wg.Wait()
 		close(errs)
 		return <-errs
-	}, func() error { return await(r.boxes.arrived, r.Messages, limit) })
+	}, func() error { return await(r.boxes.arrived, r.Messages, r.limit()) })
 }
 
 // listOf are so many recipients in 200 domains.
@@ -164,7 +167,7 @@ func listOf(count int) (to []string) {
 func listWithVERP(r *round) error {
 	to := listOf(r.Recipients)
 	return r.timed(1, len(to), func() error { return r.queue("list-@here.test-@[]", to) },
-		func() error { return r.sink.wait(len(to), limit) })
+		func() error { return r.sink.wait(len(to), r.limit()) })
 }
 
 // queue gives a message to qmail-queue.
@@ -187,7 +190,7 @@ func list(r *round) error {
 	to := listOf(r.Recipients)
 	return r.timed(1, len(to), func() error {
 		return submit(server, 1, 1, func(int) envelope { return envelope{from, to} })
-	}, func() error { return r.sink.wait(len(to), limit) })
+	}, func() error { return r.sink.wait(len(to), r.limit()) })
 }
 
 func domains(r *round) error { return r.toDomains(false) }
@@ -212,7 +215,7 @@ func (r *round) toDomains(dead bool) error {
 			}
 			return envelope{from, []string{fmt.Sprintf("r@d%d.list.test", i%200)}}
 		})
-	}, func() error { return r.sink.wait(good, limit) })
+	}, func() error { return r.sink.wait(good, r.limit()) })
 }
 
 // atOnce measures memory while so many deliveries wait for their answer.
@@ -239,7 +242,7 @@ func atOnce(r *round) error {
 	}()
 	to := listOf(3 * r.AtOnce)
 	err := r.timed(1, len(to), func() error { return r.queue("list-@here.test-@[]", to) },
-		func() error { return r.sink.wait(len(to), limit) })
+		func() error { return r.sink.wait(len(to), r.limit()) })
 	close(over)
 	r.sample("atonce", "memory", <-peak)
 	r.sample("atonce", "peak", float64(r.sink.peak.Load()))
