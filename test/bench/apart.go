@@ -115,59 +115,70 @@ func makeHost(o order) error {
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
 	}
-	below := func(name string) string { return filepath.Join(o.Scratch, name) }
 	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err
 	}
 	for _, dir := range []string{"over", "bin", "home", "peers", "qmail", "spool", "lib"} {
-		if err := errors.Join(os.Mkdir(below(dir), 0o755), os.Chmod(below(dir), 0o755)); err != nil {
+		dir = filepath.Join(o.Scratch, dir)
+		if err := errors.Join(os.Mkdir(dir, 0o755), os.Chmod(dir, 0o755)); err != nil {
 			return err
 		}
 	}
-	if err := mount("tmpfs", below("over"), "tmpfs", 0, "mode=755"); err != nil {
+	if err := mount("tmpfs", filepath.Join(o.Scratch, "over"), "tmpfs", 0, "mode=755"); err != nil {
 		return err
 	}
-	for _, dir := range []string{"/usr", "/etc"} {
-		lower := dir
-		if root := peerFolder(o.Peers, o.System); root != "" {
-			if _, err := os.Stat(root + dir); err == nil {
-				lower = root + dir + ":" + dir
-			}
-		}
-		upper, work := below("over"+dir), below("over"+dir+".work")
-		options := "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work
-		if err := errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755), mount("overlay", dir, "overlay", 0, options)); err != nil {
-			return err
-		}
-	}
-	for _, m := range []struct{ from, to string }{
-		{o.Bin, below("bin")}, {o.Peers, below("peers")}, {o.Scratch, "/mnt"},
-	} {
-		if _, err := os.Stat(m.from); err != nil {
-			continue // no peers
-		}
-		if err := mount(m.from, m.to, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
-			return err
-		}
-	}
-	if err := mount("tmpfs", "/var", "tmpfs", 0, "mode=755"); err != nil {
+	if err := errors.Join(overlay(o, "/usr"), overlay(o, "/etc")); err != nil {
 		return err
 	}
-	for _, m := range []struct{ from, to string }{
-		{"/mnt/home", "/home"}, {"/mnt/qmail", "/var/qmail"}, {"/mnt/spool", "/var/spool"}, {"/mnt/lib", "/var/lib"},
-	} {
-		if err := os.MkdirAll(m.to, 0o755); err != nil {
-			return err
-		}
-		if err := mount(m.from, m.to, "", syscall.MS_BIND, ""); err != nil {
-			return err
-		}
-	}
-	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
+	if err := bindAll(o); err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll("/var/log", 0o755), os.MkdirAll("/var/run", 0o755), os.MkdirAll("/var/tmp", 0o1777), loopback())
+	for _, dir := range []string{"/var/log", "/var/run", "/var/tmp"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return errors.Join(mount("proc", "/proc", "proc", 0, ""), loopback())
 }
+
+// overlay lays a folder of memory over one of the host's, with that of the unpacked
+// peer between.
+func overlay(o order, dir string) error {
+	lower := dir
+	if root := peerFolder(o.Peers, o.System); root != "" {
+		if _, err := os.Stat(root + dir); err == nil {
+			lower = root + dir + ":" + dir
+		}
+	}
+	upper := filepath.Join(o.Scratch, "over", dir)
+	work := upper + ".work"
+	if err := errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)); err != nil {
+		return err
+	}
+	return mount("overlay", dir, "overlay", 0, "lowerdir="+lower+",upperdir="+upper+",workdir="+work)
+}
+
+// bindAll makes what is below the scratch folder, or below /var, reachable from
+// /mnt before it hides /var, and puts folders on the disk in their places.
+func bindAll(o order) error {
+	below := func(name string) string { return filepath.Join(o.Scratch, name) }
+	if _, err := os.Stat(o.Peers); err == nil {
+		if err := bind(o.Peers, below("peers")); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(bind(o.Bin, below("bin")), bind(o.Scratch, "/mnt"), mount("tmpfs", "/var", "tmpfs", 0, "mode=755")); err != nil {
+		return err
+	}
+	for from, to := range map[string]string{"home": "/home", "qmail": "/var/qmail", "spool": "/var/spool", "lib": "/var/lib"} {
+		if err := errors.Join(os.MkdirAll(to, 0o755), bind("/mnt/"+from, to)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bind(from, to string) error { return mount(from, to, "", syscall.MS_BIND|syscall.MS_REC, "") }
 
 func mount(from, to, kind string, flags uintptr, options string) error {
 	if err := syscall.Mount(from, to, kind, flags, options); err != nil {

@@ -147,11 +147,11 @@ func (c *config) compare(ctx context.Context) error {
 			try(name, o)
 		}
 	}
-	if ctx.Err() != nil {
-		return errors.New("stopped")
-	}
 	if err := c.report(all, there); err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return errors.New("stopped: the figures are those of what was measured before")
 	}
 	if failed[systems[0].name] {
 		return fmt.Errorf("%s was not measured whole", systems[0].name)
