@@ -333,7 +333,7 @@ func TestVouched(t *testing.T) {
 // FuzzCheck: who is absent would be refused by qmail-local, too, and nobody else is.
 func FuzzCheck(f *testing.F) {
 	w := newWorld(f, "joe/.qmail-list", "joe/.qmail-a-default", "joe/.qmail-a:b", "joe/.qmail-sub-default", "alias/.qmail-info", "alias/.qmail-b-default")
-	for _, to := range []string{"joe-list@example.org", "joe-A-x", "a.b@virtual.example", "x%b@hack.example", "joe-/../x@example.org", "info@a.below.example", "\x00@", "joe-a/b-\xff@example.org"} {
+	for _, to := range []string{"joe-list@example.org", "joe-A-x", "a.b@virtual.example", "x%b@hack.example", "joe-/../x@example.org", "info@a.below.example", "\x00@", "joe-a/b-\xff@example.org", ""} {
 		f.Add(to)
 	}
 	f.Fuzz(func(t *testing.T, to string) {
@@ -355,6 +355,12 @@ func FuzzCheck(f *testing.F) {
 		local, _, _ := strings.Cut(addr, "@")
 		if i := strings.LastIndexByte(addr, '@'); i >= 0 {
 			local = addr[:i]
+		}
+		if local == "" {
+			if v == Absent {
+				t.Errorf("%q is absent, but mail for nobody is thrown away", to)
+			}
+			return
 		}
 		u, err := w.find(local)
 		if err != nil {
