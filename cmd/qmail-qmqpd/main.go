@@ -42,7 +42,7 @@ func run() int {
 		return exitcode.Soft
 	}
 	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
-	receive.Narrow(dir, "qmail-qmqpd", env)
+	receive.Narrow(dir, "qmail-qmqpd", env, false)
 	err := server.ServeQMQP(fdconn.New(0, 1), env)
 	switch {
 	case err == nil:

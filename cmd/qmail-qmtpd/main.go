@@ -45,7 +45,7 @@ func run() int {
 	}
 	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
 	server.Open = !server.Log.Network
-	receive.Narrow(dir, "qmail-qmtpd", env)
+	receive.Narrow(dir, "qmail-qmtpd", env, false)
 	err := server.ServeQMTP(fdconn.New(0, 1), env)
 	switch {
 	case err == nil:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"goqmail/internal/child"
+	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
 	"goqmail/internal/fdconn"
 	"goqmail/internal/home"
@@ -54,8 +55,8 @@ func run() int {
 		return serve(server, where, dir, env)
 	}
 	server.Log.Network = receive.PeerOf(env).Network || fdconn.IsSocket(0)
-	if !startsPrograms(server, env) {
-		receive.Narrow(dir, "qmail-smtpd", env)
+	if !startsOthers(server, env) {
+		receive.Narrow(dir, "qmail-smtpd", env, startsCheck(server))
 	}
 	if server.Serve(fdconn.New(0, 1), env) != nil {
 		return exitEnded
@@ -63,11 +64,17 @@ func run() int {
 	return exitcode.OK
 }
 
-// startsPrograms reports whether a session may start some: to check passwords or
-// recipients, or plug-ins.
-func startsPrograms(server *smtp.Server, env receive.Env) bool {
+// startsOthers reports whether a session may start programs that may need anything: to
+// check passwords or recipients, plug-ins, and qmail-rcptcheck if it has capabilities.
+func startsOthers(server *smtp.Server, env receive.Env) bool {
+	return len(server.Checker) > 0 || env["RCPTCHECK"] != "" || env["ENABLE_SPP"] != "" ||
+		startsCheck(server) && confine.GainsRights(server.Rcptcheck)
+}
+
+// startsCheck reports whether a session may start qmail-rcptcheck.
+func startsCheck(server *smtp.Server) bool {
 	_, err := os.Stat(filepath.Join(server.Control, "rcptcheck"))
-	return len(server.Checker) > 0 || env["RCPTCHECK"] != "" || env["ENABLE_SPP"] != "" || !errors.Is(err, fs.ErrNotExist)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // exitEnded is for a session that did not end with QUIT.

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"goqmail/internal/qq"
 )
 
 // TestConfinedServer has qmail-smtpd take mail for one connection: confined while a
@@ -21,12 +24,13 @@ func TestConfinedServer(t *testing.T) {
 	log := newLog()
 	send, _, _ := startSystem(t, log)
 	log.wait(t, "qmail-send: confined by no_new_privs", 1)
-	for _, tt := range []struct {
+	for done, tt := range []struct {
 		name     string
 		env      string
 		confined bool
 	}{
 		{"a qmail-queue stays", "NOTHING=", true},
+		{"our own check of recipients", "OWN=", true},
 		{"another takes the mail", "QMAILQUEUE=bin/qmail-queue", false},
 		{"a check of recipients", "RCPTCHECK=/bin/true", false},
 		{"none stays", "NOTHING=", false},
@@ -34,8 +38,17 @@ func TestConfinedServer(t *testing.T) {
 		if tt.name == "none stays" {
 			must(t, syscall.Kill(send, syscall.SIGTERM))
 			log.wait(t, "status: exiting", 1)
+			for end := time.Now().Add(patience); (qq.Queue{Home: home}).Stays(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("qmail-queue stays after qmail-send has ended")
+				}
+			}
 		}
-		before := len(inQueue(t, "todo/*")) + strings.Count(log.String(), "new msg")
+		if strings.HasPrefix(tt.env, "OWN=") {
+			must(t, os.WriteFile(home+"/control/rcptcheck", []byte("1\n"), 0o644))
+		} else {
+			os.Remove(home + "/control/rcptcheck")
+		}
 		replies, said := smtp(tt.env)
 		if !strings.Contains(replies, "\n250 ok ") || strings.Contains(replies, "\n4") {
 			t.Errorf("%s: replies %q, %s", tt.name, replies, said)
@@ -48,7 +61,7 @@ func TestConfinedServer(t *testing.T) {
 				t.Errorf("%s: %d messages in todo", tt.name, got)
 			}
 		} else {
-			log.wait(t, "new msg", before+1)
+			log.wait(t, "end msg", done+1)
 		}
 	}
 }
