@@ -77,7 +77,7 @@ biff = no
 local_destination_concurrency_limit = 20
 default_destination_concurrency_limit = 100
 initial_destination_concurrency = 20
-default_destination_recipient_limit = 500
+default_destination_recipient_limit = 100
 default_process_limit = 200
 smtpd_recipient_limit = 100000
 smtpd_recipient_overshoot_limit = 100000
@@ -173,7 +173,7 @@ box:
 out:
   driver = smtp
   allow_localhost
-  max_rcpt = 1000
+  max_rcpt = 100
 begin retry
 * * F,1h,5m
 `
