@@ -28,7 +28,7 @@ func CheckSpace(folder string) error {
 	if st.Blocks > 0 && uint64(st.Bavail)*size < min(st.Blocks*size/reservePart, reserveMost) {
 		return ErrFull
 	}
-	if st.Files > 0 && st.Ffree < min(st.Files/reservePart, 100) {
+	if all, free := uint64(st.Files), uint64(st.Ffree); all > 0 && free < min(all/reservePart, 100) { // signed on FreeBSD
 		return ErrFull
 	}
 	return nil
