@@ -5,6 +5,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -34,6 +35,10 @@ func run() int {
 	remove := flags.Bool("remove", false, "take away programs and links; mail, queue and settings stay")
 	if version.Answer(os.Args[1:], "qmail-install", version.Usage(flags, ""), os.Stdout) {
 		return exitcode.OK
+	}
+	if len(os.Args) < 2 { // whoever wants to know what it does must not be surprised
+		io.WriteString(os.Stderr, version.Usage(flags, ""))
+		return exitcode.Hard
 	}
 	if flags.Parse(os.Args[1:]) != nil || flags.NArg() > 0 {
 		return exitcode.Hard

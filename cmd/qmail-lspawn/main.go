@@ -41,7 +41,8 @@ func run() int {
 	if uid == 0 {
 		getpw.Credential = func() (*syscall.Credential, error) { return spawn.GetpwUser(ids.System) }
 	}
-	finder := users.Finder{Table: "users/cdb", Getpw: getpw.Run}
+	remember := &spawn.Remember{Getpw: getpw.Run, Age: time.Second, Now: time.Now}
+	finder := users.Finder{Table: "users/cdb", Getpw: remember.Run}
 	local := spawn.Local{
 		Program: spawn.InPlaceOf(spawn.Program{Name: "bin/qmail-local", Path: "bin/qmail-local"}, os.Getenv("QMAILLOCAL"), os.Getenv("PATH")),
 		Env:     env,
