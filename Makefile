@@ -40,8 +40,8 @@ test: all ## build, then run every test; as root those too that need it
 	$(MAKE) --no-print-directory conformance BIN=bin || status=1; \
 	exit $$status
 
-unit: all ## the tests without the recorded cases
-	Q_BIN=$(CURDIR)/bin go test $(unit) ./...
+unit: all ## the tests without the recorded cases (SHORT=-short: nor those that take minutes)
+	Q_BIN=$(CURDIR)/bin go test $(unit) $(SHORT) ./...
 
 conformance: go ## judge the programs in BIN (bin/) by the recorded cases
 	@[ $(BIN) != bin ] || $(MAKE) --no-print-directory all

@@ -217,6 +217,9 @@ func explore(t *testing.T, skip func(string) bool) (disks int, broken string) {
 
 // TestPowerCut cuts the power at every moment.
 func TestPowerCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute or more")
+	}
 	disks, broken := explore(t, nil)
 	if broken != "" {
 		t.Error(broken)
@@ -235,6 +238,9 @@ var syncs = []string{
 
 // TestSyncsAreNeeded leaves out one kind of sync after the other.
 func TestSyncsAreNeeded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute or more")
+	}
 	for _, prefix := range syncs {
 		t.Run(prefix, func(t *testing.T) {
 			disks, broken := explore(t, func(sync string) bool { return strings.HasPrefix(sync, prefix) })
