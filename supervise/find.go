@@ -101,8 +101,8 @@ func (u unsupervised) act(a action, _ []string) error {
 	if err := u.Kill(pid, name); err != nil {
 		return err
 	}
-	if a == down { // one that is stopped would not see it
-		return u.Kill(pid, signals[proceed])
+	if a == down { // one that is stopped would not see it; another may have ended by now
+		_ = u.Kill(pid, signals[proceed])
 	}
 	return nil
 }
