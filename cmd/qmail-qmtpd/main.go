@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -56,21 +55,13 @@ func run() int {
 	return exitcode.Soft
 }
 
-// serve serves many connections, until TERM or INT. On HUP there is nothing to do:
-// files are read anew for each.
+// serve serves many connections.
 func serve(server *qmtp.Server, where listen.Config, dir string, env receive.Env) int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	server.Log.Network = true
 	many := &listen.Server{
 		Env:   env,
 		Grace: 30 * time.Second,
 		Serve: func(conn net.Conn, env receive.Env) { _ = server.ServeQMTP(conn, env) },
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := many.Listen(ctx, where, dir, "qmaild", "qmail-qmtpd", os.Stderr); err != nil {
-		os.Stderr.WriteString("qmail-qmtpd: fatal: " + err.Error() + "\n")
-		return exitcode.Soft
-	}
-	return exitcode.OK
+	return many.Main(where, dir, "qmail-qmtpd")
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -80,10 +79,8 @@ func startsCheck(server *smtp.Server) bool {
 // exitEnded is for a session that did not end with QUIT.
 const exitEnded = 1
 
-// serve serves many connections, until TERM or INT. On HUP there is nothing to do:
-// files are read anew for each.
+// serve serves many connections.
 func serve(server *smtp.Server, where listen.Config, dir string, env receive.Env) int {
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	server.Log.Network = true
 	many := &listen.Server{
 		Env:     env,
@@ -92,11 +89,5 @@ func serve(server *smtp.Server, where listen.Config, dir string, env receive.Env
 		Service: func(name string) receive.Env { return smtp.Service(name, env) },
 		Serve:   func(conn net.Conn, env receive.Env) { _ = server.Serve(conn, env) },
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if err := many.Listen(ctx, where, dir, "qmaild", "qmail-smtpd", os.Stderr); err != nil {
-		os.Stderr.WriteString("qmail-smtpd: fatal: " + err.Error() + "\n")
-		return exitcode.Soft
-	}
-	return exitcode.OK
+	return many.Main(where, dir, "qmail-smtpd")
 }

@@ -6,11 +6,28 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"goqmail/internal/become"
+	"goqmail/internal/exitcode"
 	"goqmail/internal/ids"
 )
+
+// Main is Listen as the user qmaild, until TERM or INT, with the log on standard error.
+// On HUP there is nothing to do: files are read anew for each connection. It returns the
+// program's exit code.
+func (s *Server) Main(c Config, home, name string) int {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := s.Listen(ctx, c, home, "qmaild", name, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: fatal: %v\n", name, err)
+		return exitcode.Soft
+	}
+	return exitcode.OK
+}
 
 // Listen is a program's life as a server: it opens its sockets, gives up root to be
 // user, if it has that, and serves until ctx ends. Home has the control files; name
