@@ -152,25 +152,16 @@ func (s *Server) appendBounce(n queue.Number, paragraph string) error {
 // trimBounce cuts off part of a paragraph that a crash has left at the end of a file in
 // bounce, and returns the file's size; -1 if it cannot be told.
 func trimBounce(f durable.File) (size int64, err error) {
-	size, err = fileSize(f)
+	st, err := f.Stat()
 	if err != nil {
 		return -1, err
 	}
-	whole, err := bounce.Whole(f, size)
-	if err == nil && whole < size {
+	whole, err := bounce.Whole(f, st.Size())
+	if err == nil && whole < st.Size() {
 		err = f.Truncate(whole)
 	}
 	if err != nil {
 		return -1, err
 	}
 	return whole, nil
-}
-
-// fileSize is -1 if it cannot be told.
-func fileSize(f durable.File) (int64, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return -1, err
-	}
-	return st.Size(), nil
 }

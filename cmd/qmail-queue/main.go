@@ -28,12 +28,12 @@ const lifetime = 24 * time.Hour
 func main() { exitcode.Main(run) }
 
 func run() int {
-	if len(os.Args) == 2 && os.Args[1] == "-serve" && !home.Privileged() {
-		return stay()
-	}
 	// A caller's user cannot stop it half way with a key.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
 	syscall.Umask(0o033)
+	if len(os.Args) == 2 && os.Args[1] == "-serve" && !home.Privileged() {
+		return stay()
+	}
 	time.AfterFunc(lifetime, func() { os.Exit(exitcode.QueueTimeout) })
 	if home.Privileged() && wasClosed(0) {
 		return exitcode.QueueRead

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,8 +46,6 @@ type staying struct {
 // stay takes messages until qmail-send, which holds the other end of descriptor 0,
 // is gone.
 func stay() int {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGXFSZ, syscall.SIGXCPU)
-	syscall.Umask(0o033)
 	folder := filepath.Join(home.Dir(), "queue")
 	q, code := open(folder)
 	if code != exitcode.OK {

@@ -36,7 +36,7 @@ func run() int {
 		Local:  send.Spawner{To: descriptor(1), From: descriptor(2)},
 		Remote: send.Spawner{To: descriptor(3), From: descriptor(4)},
 		Clean:  send.Clean{To: descriptor(5), From: descriptor(6)},
-		Submit: submission(queue),
+		Submit: func() (send.Submission, error) { return queue.Open() },
 		Now:    time.Now,
 	})
 	if err != nil {
@@ -47,16 +47,6 @@ func run() int {
 	go narrow(server, queue, dir, log)
 	server.Run()
 	return exitcode.OK
-}
-
-func submission(q qq.Queue) func() (send.Submission, error) {
-	return func() (send.Submission, error) {
-		m, err := q.Open()
-		if err != nil {
-			return nil, err
-		}
-		return m, nil
-	}
 }
 
 // descriptor is an open file that qmail-start has left for us. Programs that we

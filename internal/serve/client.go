@@ -87,7 +87,7 @@ func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, e
 func (c *Client) enter(answer chan Answer) (number uint32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended() {
+	if c.Ended() {
 		return 0, false
 	}
 	c.last++
@@ -132,7 +132,8 @@ func (c *Client) read() {
 // Gone is closed when the process cannot be asked any more.
 func (c *Client) Gone() <-chan struct{} { return c.gone }
 
-func (c *Client) ended() bool {
+// Ended reports whether Gone is closed.
+func (c *Client) Ended() bool {
 	select {
 	case <-c.gone:
 		return true

@@ -12,9 +12,8 @@ type Remember struct {
 	Age   time.Duration
 	Now   func() time.Time
 
-	mu    sync.Mutex
-	said  map[string]remembered
-	begun time.Time // of what is kept
+	mu   sync.Mutex
+	said map[string]remembered
 }
 
 type remembered struct {
@@ -40,8 +39,8 @@ func (r *Remember) Run(local string) ([]byte, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.said == nil || len(r.said) >= mostRemembered || now.Sub(r.begun) >= r.Age {
-		r.said, r.begun = map[string]remembered{}, now
+	if r.said == nil || len(r.said) >= mostRemembered {
+		r.said = map[string]remembered{}
 	}
 	r.said[local] = remembered{string(fields), now.Add(r.Age)}
 	return fields, nil

@@ -34,7 +34,7 @@ type stayer struct {
 	user  string
 	ready chan struct{} // closed when it is known whether the process stays
 
-	// Guarded by Staying.mu.
+	// Guarded by Staying.mu, but for client once ready is closed: it does not change then.
 	client  *serve.Client // nil: the process does not stay, or nobody knows yet
 	busy    int
 	retired bool // gets no new deliveries, and ends when busy is 0
@@ -54,11 +54,10 @@ func (s *Staying) Do(as *syscall.Credential, args []string, message *os.File) (a
 	}
 	defer s.give(p)
 	<-p.ready
-	client := s.clientOf(p)
-	if client == nil {
+	if p.client == nil {
 		return serve.Answer{}, false
 	}
-	a, err := client.Do(args, message)
+	a, err := p.client.Do(args, message)
 	switch {
 	case errors.Is(err, serve.ErrNotSent):
 		return serve.Answer{}, false
@@ -66,12 +65,6 @@ func (s *Staying) Do(as *syscall.Credential, args []string, message *os.File) (a
 		return serve.Answer{Code: crashed}, true
 	}
 	return a, a.Code != serve.Once
-}
-
-func (s *Staying) clientOf(p *stayer) *serve.Client {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return p.client
 }
 
 // take returns the user's process, which may have to be started, or nil.
@@ -90,7 +83,7 @@ func (s *Staying) take(as *syscall.Credential) *stayer {
 		user = fmt.Sprint(as.Uid, as.Gid, as.Groups)
 	}
 	p := s.byUser[user]
-	if p != nil && p.gone() {
+	if p != nil && p.client != nil && p.client.Ended() {
 		s.retire(p)
 		p = nil
 	}
@@ -186,19 +179,6 @@ func (s *Staying) give(p *stayer) {
 // How long a program is not asked to stay again, after it did not understand. It is
 // asked anew when its file changes.
 const refusal = 10 * time.Minute
-
-// gone is called with mu locked.
-func (p *stayer) gone() bool {
-	if p.client == nil {
-		return false
-	}
-	select {
-	case <-p.client.Gone():
-		return true
-	default:
-		return false
-	}
-}
 
 // start starts a process, waits for its hello, and in the end for its end.
 func (s *Staying) start(p *stayer, as *syscall.Credential, program serve.Identity) {
