@@ -117,28 +117,55 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// TestIdle has the client that has said nothing for the longest time lose its place to
-// one who waits.
+// TestIdle has a client that says nothing lose its place to one who waits.
 func TestIdle(t *testing.T) {
 	cut := make(chan string, 9)
-	address, stop := start(t, &Server{Max: 2, MaxOne: 2, Grace: time.Minute, Patience: 1,
+	address, stop := start(t, &Server{Max: 1, MaxOne: 1, Grace: time.Minute, Patience: 1,
 		Log: func(what string, client net.Addr) { cut <- what + " " + client.String() }})
 	idle, r := dial(t, address)
 	r.ReadString('\n')
-	busy, r2 := dial(t, address)
-	r2.ReadString('\n')
-	third, waiting := dial(t, address)
+	second, waiting := dial(t, address)
 	if line, err := waiting.ReadString('\n'); err != nil {
 		t.Fatalf("%q, %v", line, err)
 	}
-	for _, conn := range []net.Conn{third, busy} {
-		conn.Close()
-	}
+	second.Close()
 	if got, want := <-cut, "idle, and others wait "+idle.LocalAddr().String(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestIdlest has the client that has said nothing for the longest time lose its place.
+func TestIdlest(t *testing.T) {
+	for _, tt := range []struct {
+		patience time.Duration
+		idle     []time.Duration
+		want     int // which of them is cut off; -1 for none
+	}{
+		{time.Minute, nil, -1},
+		{time.Minute, []time.Duration{time.Hour, 2 * time.Hour, time.Second}, 1},
+		{time.Minute, []time.Duration{2 * time.Hour, time.Hour}, 0},
+		{time.Hour, []time.Duration{time.Minute, time.Second}, -1},
+		{0, []time.Duration{time.Minute}, -1},
+		{0, []time.Duration{time.Hour}, 0},
+	} {
+		var all []*watched
+		r := &running{Server: &Server{Patience: tt.patience, Log: func(string, net.Addr) {}}, conns: map[*watched]bool{}}
+		for _, idle := range tt.idle {
+			ours, _ := net.Pipe()
+			conn := &watched{Conn: ours}
+			conn.last.Store(time.Now().Add(-idle).UnixNano())
+			all, r.conns[conn] = append(all, conn), true
+		}
+		r.cutOff()
+		for i, conn := range all {
+			err := conn.SetDeadline(time.Time{})
+			if got := errors.Is(err, io.ErrClosedPipe); got != (i == tt.want) {
+				t.Errorf("%v: %d is cut off: %v", tt.idle, i, got)
+			}
+		}
 	}
 }
 
