@@ -319,7 +319,7 @@ func (s *Server) stopJobs(m *message) {
 // unpark has a job that is stopped wait for a place no more, which others may wait
 // for behind it.
 func (d *destinations) unpark(j *job) {
-	for _, to := range d.byHost {
+	for _, to := range d.byName {
 		if i := slices.Index(to.parked, j); i >= 0 {
 			to.parked = slices.Delete(slices.Clone(to.parked), i, i+1)
 			d.parked--

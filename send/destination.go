@@ -1,14 +1,15 @@
 package send
 
 import (
+	"strings"
 	"time"
 
 	"goqmail/internal/address"
 )
 
-// destinations sees to it that no destination, the host of remote recipients, gets
-// more than its share of a channel's places, and that those that are dead or slow
-// do not get all of them together:
+// destinations sees to it that no destination gets more than its share of a channel's
+// places, and that those that are dead or slow do not get all of them together. The
+// destination of remote recipients is their host:
 //
 //	                              one host       all such hosts
 //	fresh: no answer yet          a quarter      half
@@ -17,11 +18,16 @@ import (
 //
 // An answer, be it a refusal, makes a host proven; a deferral that took long makes
 // it suspect. The control file concurrencydestination may limit each host further.
-// A channel of few places has no shares. Local recipients have no destination.
+// A channel of few places has no shares.
+//
+// The destination of local recipients is the beginning of the local part, up to the
+// first hyphen, which is as much as qmail-send can know of the user: a program that
+// never ends, or a home that does not answer, must not keep the mail of others waiting.
+// They are proven from the start, for most deliveries here take no time.
 type destinations struct {
 	lane    *lane
-	limit   int // places for one destination, by the control file; 0: none given
-	byHost  map[string]*destination
+	limit   int // places for one host, by the control file; 0: none given
+	byName  map[string]*destination
 	used    [standings]int            // places, by standing
 	parked  int                       // jobs that wait for a place
 	waiting [standings][]*destination // those with such jobs that have no place of their own to give back
@@ -37,9 +43,9 @@ const (
 	standings
 )
 
-// destination is one host.
+// destination is one host, or user.
 type destination struct {
-	host     string
+	name     string
 	used     int
 	standing standing
 	parked   []*job
@@ -66,7 +72,7 @@ func (d *destinations) one(st standing) int {
 	if limit >= fewPlaces {
 		limit = [standings]int{fresh: limit / 4, suspect: limit / 8, proven: limit - limit/4}[st]
 	}
-	if d.limit > 0 {
+	if d.limit > 0 && d.lane.ch == remote {
 		limit = min(limit, d.limit)
 	}
 	return limit
@@ -82,55 +88,58 @@ const (
 	parkedPause = time.Minute
 )
 
-// maxDestinations bounds how many hosts are remembered that nothing is sent to.
+// maxDestinations bounds how many destinations are remembered that nothing is sent to.
 const maxDestinations = 10000
 
-// of returns the destination of a recipient, nil if its share is not limited.
+// of returns the destination of a recipient.
 func (d *destinations) of(recipient string) *destination {
-	if d.lane.ch != remote {
-		return nil
-	}
-	_, host, _ := address.Split(recipient)
-	to := d.byHost[host]
+	name, standing := d.name(recipient)
+	to := d.byName[name]
 	if to == nil {
-		if d.byHost == nil || len(d.byHost) >= maxDestinations {
+		if d.byName == nil || len(d.byName) >= maxDestinations {
 			d.forgetIdle()
 		}
-		to = &destination{host: host}
-		d.byHost[host] = to
+		to = &destination{name: name, standing: standing}
+		d.byName[name] = to
 	}
 	return to
 }
 
+// name returns what the destination of a recipient is called, and what a new one is
+// taken for.
+func (d *destinations) name(recipient string) (string, standing) {
+	box, host, _ := address.Split(recipient)
+	if d.lane.ch == remote {
+		return host, fresh
+	}
+	user, _, _ := strings.Cut(box, "-")
+	return strings.ToLower(user), proven
+}
+
 func (d *destinations) forgetIdle() {
 	busy := map[string]*destination{}
-	for host, to := range d.byHost {
+	for name, to := range d.byName {
 		if to.used > 0 || len(to.parked) > 0 {
-			busy[host] = to
+			busy[name] = to
 		}
 	}
-	d.byHost = busy
+	d.byName = busy
 }
 
 // mayUse reports whether a delivery to a destination may begin.
 func (d *destinations) mayUse(to *destination) bool {
-	return to == nil || (to.used < d.one(to.standing) && d.used[to.standing] < d.all(to.standing))
+	return to.used < d.one(to.standing) && d.used[to.standing] < d.all(to.standing)
 }
 
 func (d *destinations) begin(to *destination) {
-	if to != nil {
-		to.used++
-		d.used[to.standing]++
-	}
+	to.used++
+	d.used[to.standing]++
 }
 
 // end takes note of how a delivery went. It returns the jobs that may go on: one
 // for the place that is free now, or more if the destination has risen, and one
 // of others of the same standing.
 func (d *destinations) end(to *destination, deferred bool, took time.Duration) []*job {
-	if to == nil {
-		return nil
-	}
 	was := to.standing
 	to.used--
 	d.used[was]--
