@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/testhost"
 )
 
 // bounded is the environment variable that makes the test's program run the one that
@@ -79,7 +80,7 @@ func TestCapabilities(t *testing.T) {
 				want |= 1 << number
 			}
 		}
-		log := newLog()
+		log := testhost.NewLog()
 		cmd := exec.Command("/proc/self/exe", home+"/bin/qmail-start", "./Mailbox")
 		cmd.Env = []string{"PATH=/usr/bin:/bin", bounded + "=" + strings.Join(numbers, ",")}
 		cmd.Stdout, cmd.Stderr = log, log
@@ -92,12 +93,12 @@ func TestCapabilities(t *testing.T) {
 			}
 			continue
 		}
-		log.wait(t, "status: local 0/10 remote 0/20\n", 1)
+		log.Wait(t, "status: local 0/10 remote 0/20\n", 1)
 		if got := capabilitiesOf(t, "qmail-lspawn"); got != want {
 			t.Errorf("qmail-lspawn has capabilities %x, want %x", got, want)
 		}
 		queueMessage(t, "pat@here.test")
-		log.wait(t, "end msg", 1)
+		log.Wait(t, "end msg", 1)
 		must(t, cmd.Process.Signal(syscall.SIGTERM))
 		cmd.Wait()
 		mail, err := os.ReadFile("/home/pat/Mailbox")

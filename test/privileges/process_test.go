@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"goqmail/internal/testhost"
 )
 
 // process is a row of the table: who a program is, and what it has.
@@ -63,7 +65,7 @@ func names(ids []string) string {
 	var all []string
 	for _, id := range ids {
 		name := id
-		for line := range strings.Lines(passwd + group) {
+		for line := range strings.Lines(testhost.Passwd() + testhost.Group()) {
 			if f := strings.Split(line, ":"); f[2] == id {
 				name = f[0]
 				break
@@ -228,25 +230,25 @@ func TestProcesses(t *testing.T) {
 	must(t, os.WriteFile(home+"/control/confine", []byte("2\n"), 0o644))
 	must(t, os.WriteFile(home+"/control/smtproutes", []byte(":"+remote.Addr().String()+"\n"), 0o644))
 	for name, uid := range map[string]int{"/home/pat/ready": pat, "/home/pat/go": pat, "/var/ready": qmailp, "/var/go": qmailp} {
-		fifo(t, name, uid)
+		testhost.FIFO(t, name, uid)
 	}
 	must(t, os.WriteFile("/home/pat/.qmail", []byte("|echo >ready; read x <go; exit 0\n"), 0o644))
 	// Who is asked about eve waits; about pat it is the real one.
 	getpw, err := os.ReadFile(home + "/bin/qmail-getpw")
 	must(t, err)
-	place(t, "getpw", getpw)
-	place(t, "qmail-getpw", []byte("#!/bin/sh\n[ $1 != eve ] || { echo >/var/ready; read x </var/go; }\nexec /var/qmail/bin/getpw $1\n"))
+	testhost.Place(t, "getpw", getpw)
+	testhost.Place(t, "qmail-getpw", []byte("#!/bin/sh\n[ $1 != eve ] || { echo >/var/ready; read x </var/go; }\nexec /var/qmail/bin/getpw $1\n"))
 
-	log := newLog()
+	log := testhost.NewLog()
 	start, out, errs := startSystem(t, log)
-	log.wait(t, "status: local 0/10 remote 0/20\n", 1)
+	log.Wait(t, "status: local 0/10 remote 0/20\n", 1)
 	for _, program := range []string{"send", "rspawn", "clean", "queue"} { // not at once
-		log.wait(t, "qmail-"+program+": confined by no_new_privs", 1)
+		log.Wait(t, "qmail-"+program+": confined by no_new_privs", 1)
 	}
 	queueMessage(t, "pat@here.test")
-	told(t, "/home/pat/ready")
+	testhost.Told(t, "/home/pat/ready")
 	queueMessage(t, "eve@here.test")
-	told(t, "/var/ready")
+	testhost.Told(t, "/var/ready")
 	queueMessage(t, "joe@elsewhere.test")
 	conn, err := remote.Accept()
 	must(t, err)
@@ -281,7 +283,7 @@ func TestProcesses(t *testing.T) {
 // startSystem runs qmail-start with a logger, with variables, descriptors, groups, a
 // mask and a folder that nobody else should get to see. It returns the process id,
 // and what the descriptors 1 and 2 are called in /proc.
-func startSystem(t *testing.T, log *log) (pid int, out, errs string) {
+func startSystem(t *testing.T, log *testhost.Log) (pid int, out, errs string) {
 	t.Helper()
 	outR, outW, err := os.Pipe()
 	must(t, err)
@@ -310,7 +312,7 @@ func startSystem(t *testing.T, log *log) (pid int, out, errs string) {
 	return cmd.Process.Pid, out, errs
 }
 
-func copyTo(log *log, from *os.File) {
+func copyTo(log *testhost.Log, from *os.File) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := from.Read(buf)
@@ -353,7 +355,7 @@ func queueing(t *testing.T) (end func()) {
 	must(t, err)
 	cmd := exec.Command(home + "/bin/qmail-queue")
 	cmd.Env, cmd.Dir = []string{"HOME=/home/eve"}, "/home/eve"
-	cmd.SysProcAttr = as(eve, eve)
+	cmd.SysProcAttr = testhost.As(eve, eve)
 	cmd.Stdin, cmd.Stdout = message, envelope
 	must(t, cmd.Start())
 	message.Close()

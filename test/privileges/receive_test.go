@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"goqmail/internal/qq"
+	"goqmail/internal/testhost"
 )
 
 // TestConfinedServer has qmail-smtpd take mail for one connection: confined while a
@@ -21,9 +22,9 @@ func TestConfinedServer(t *testing.T) {
 	}
 	must(t, os.WriteFile(home+"/control/confine", []byte("2\n"), 0o644))
 	must(t, os.WriteFile(home+"/control/rcpthosts", []byte("here.test\n"), 0o644))
-	log := newLog()
+	log := testhost.NewLog()
 	send, _, _ := startSystem(t, log)
-	log.wait(t, "qmail-send: confined by no_new_privs", 1)
+	log.Wait(t, "qmail-send: confined by no_new_privs", 1)
 	for done, tt := range []struct {
 		name     string
 		env      string
@@ -37,7 +38,7 @@ func TestConfinedServer(t *testing.T) {
 	} {
 		if tt.name == "none stays" {
 			must(t, syscall.Kill(send, syscall.SIGTERM))
-			log.wait(t, "status: exiting", 1)
+			log.Wait(t, "status: exiting", 1)
 			for end := time.Now().Add(patience); (qq.Queue{Home: home}).Stays(); time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatal("qmail-queue stays after qmail-send has ended")
@@ -61,7 +62,7 @@ func TestConfinedServer(t *testing.T) {
 				t.Errorf("%s: %d messages in todo", tt.name, got)
 			}
 		} else {
-			log.wait(t, "end msg", done+1)
+			log.Wait(t, "end msg", done+1)
 		}
 	}
 }
@@ -71,7 +72,7 @@ func TestConfinedServer(t *testing.T) {
 func smtp(env string) (replies, said string) {
 	cmd := exec.Command(home + "/bin/qmail-smtpd")
 	cmd.Env = []string{"PATH=/bin:/usr/bin", "TCPREMOTEIP=192.0.2.1", "PROTO=TCP", env}
-	cmd.SysProcAttr = as(qmaild, nofiles)
+	cmd.SysProcAttr = testhost.As(qmaild, nofiles)
 	cmd.Stdin = strings.NewReader("HELO x.test\r\nMAIL FROM:<>\r\nRCPT TO:<pat@here.test>\r\nDATA\r\nSubject: s\r\n\r\nb\r\n.\r\nQUIT\r\n")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

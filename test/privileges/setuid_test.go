@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/testhost"
 )
 
 // body is longer than the limits of a file's size below.
@@ -35,7 +36,7 @@ func TestSetUID(t *testing.T) {
 		must(t, os.MkdirAll("/home/eve/"+dir, 0o777))
 		must(t, os.Chmod("/home/eve/"+dir, 0o777))
 	}
-	fifo(t, "/home/eve/fifo", eve)
+	testhost.FIFO(t, "/home/eve/fifo", eve)
 	must(t, os.Chmod("/home/eve/fifo", 0o666))
 	accepted, folder, refused := []int{exitcode.OK}, []int{exitcode.QueueHome, exitcode.QueueFolder}, []int{exitcode.QueueWrite}
 	read := []int{exitcode.QueueRead}
@@ -152,7 +153,7 @@ func (s submission) run(t *testing.T) (code int, stderr string) {
 		env0 = nil
 	}
 	cmd.Env = []string{launched + "=" + s.words, launchedEnv + "=" + strings.Join(env0, " ")} // they are not for the launcher itself
-	cmd.SysProcAttr = as(eve, eve)
+	cmd.SysProcAttr = testhost.As(eve, eve)
 	var out bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = message, env, &out
 	must(t, cmd.Start())
@@ -294,7 +295,7 @@ func TestSetUIDIsClosed(t *testing.T) {
 		}
 		for _, name := range []string{"mem", "maps", "environ", "fd/0", "fd/3", "cwd/.", "exe"} {
 			cat := exec.Command("cat", proc+"/"+name)
-			cat.SysProcAttr = as(eve, eve)
+			cat.SysProcAttr = testhost.As(eve, eve)
 			if out, err := cat.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("Permission denied")) {
 				t.Errorf("cat %s/%s: %v, %q", proc, name, err, out)
 			}
