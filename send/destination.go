@@ -178,7 +178,19 @@ func (d *destinations) release(to *destination, count int) []*job {
 	jobs := to.parked[:count:count]
 	to.parked = to.parked[count:]
 	d.parked -= count
+	for _, j := range jobs {
+		j.place = to
+	}
 	return jobs
+}
+
+// passOn takes a job that may have a place that another one, which it was given to,
+// has not used.
+func (d *destinations) passOn(to *destination) []*job {
+	if to == nil {
+		return nil
+	}
+	return append(d.release(to, 1), d.releaseWaiting(to.standing)...)
 }
 
 // releaseWaiting takes jobs of the destinations that have waited longest for a

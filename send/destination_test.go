@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goqmail/queue"
 )
 
 // A host that never answers leaves places to others.
@@ -189,4 +191,24 @@ func TestWideNumbers(t *testing.T) {
 			t.Errorf("report of %x is %q", place, text)
 		}
 	})
+}
+
+// A place that a job has waited for goes to the next one if that job is stopped.
+func TestPlaceIsPassedOn(t *testing.T) {
+	l := newLane(local, 8, false)
+	l.limit = 8
+	d := &l.destinations
+	to := d.of("joe@one.example")
+	for d.mayUse(to) {
+		d.begin(to)
+	}
+	stopped := &job{lane: l}
+	next := &job{lane: l, buffer: []queue.Recipient{{Address: "joe@one.example"}}}
+	d.park(to, stopped)
+	d.park(to, next)
+	l.makeReady(d.end(to, false, time.Second))
+	(&Server{}).deliverNext(l, l.ready.pop())
+	if l.ready.len() != 1 || l.ready.pop() != next {
+		t.Error("a job waits for ever")
+	}
 }

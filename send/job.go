@@ -27,6 +27,7 @@ type job struct {
 	ended   bool              // all recipients were read
 	broken  bool              // reading went wrong: what was not read waits
 	stopped bool              // no more deliveries are to begin
+	place   *destination      // where it was given a place that it has waited for
 
 	out  int // deliveries under way
 	left int // recipients found to do, less those done
@@ -190,13 +191,19 @@ func (s *Server) fill(l *lane) {
 // deliverNext begins a delivery of a job to the first of its recipients whose
 // destination has a place, or lets the job wait for one.
 func (s *Server) deliverNext(l *lane, j *job) {
+	given := j.place
+	j.place = nil
 	if len(j.buffer) == 0 { // stopped
+		l.makeReady(l.destinations.passOn(given))
 		return
 	}
 	for i, r := range j.buffer {
 		if to := l.destinations.of(r.Address); l.destinations.mayUse(to) {
 			j.buffer = slices.Delete(j.buffer, i, i+1)
 			s.startDelivery(j, r, to)
+			if to != given {
+				l.makeReady(l.destinations.passOn(given))
+			}
 			if len(j.buffer) > 0 {
 				l.ready.push(j)
 			}
@@ -261,9 +268,7 @@ func (s *Server) report(l *lane, place int, text string) {
 		verdict, text = text[0], text[1:]
 	}
 	deferred := verdict != 'K' && verdict != 'D'
-	for _, waiting := range l.destinations.end(d.to, deferred, time.Duration(s.now().Unix()-d.began)*time.Second) {
-		l.ready.push(waiting)
-	}
+	l.makeReady(l.destinations.end(d.to, deferred, time.Duration(s.now().Unix()-d.began)*time.Second))
 	if verdict == 'Z' && j.dying {
 		verdict, text = 'D', text+tooLong
 	}

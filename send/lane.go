@@ -67,6 +67,13 @@ func (l *lane) give(place int) *delivery {
 // open reports whether another delivery may begin.
 func (l *lane) open() bool { return !l.dead && l.used < l.limit }
 
+// makeReady gives jobs that waited for a place their turn.
+func (l *lane) makeReady(jobs []*job) {
+	for _, j := range jobs {
+		l.ready.push(j)
+	}
+}
+
 // run writes to and reads from a spawner until it goes away, and then calls died.
 func (l *lane) run(s Spawner, report func(int, string), died func()) {
 	gone := make(chan struct{})
