@@ -170,8 +170,10 @@ func (s *Server) Run() {
 			func(place int, text string) { s.post(func() { s.report(l, place, text) }) },
 			func() { s.post(func() { s.spawnerDied(l) }) })
 	}
-	go s.scan()
-	go s.cleanup()
+	go func() {
+		s.scan()
+		s.cleanup() // it can wait
+	}()
 	go s.listenForCommands()
 	go s.intake.watchTodo()
 	go s.intake.listen(filepath.Join(s.home, "queue"))

@@ -3,6 +3,7 @@ package send
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"goqmail/queue"
@@ -19,27 +20,73 @@ type found struct {
 // scanBatch is how many messages are handed over at a time.
 const scanBatch = 256
 
-// scan reads what is in the queue, while the first of it is delivered already.
+// scan reads what is in the queue, while the first of it is delivered already. Which
+// files there are it learns from whole folders, so that the system need only be asked
+// for the time of each.
 func (s *Server) scan() {
-	for _, folder := range s.q.Folders(queue.Info) {
-		numbers := s.numbers(folder)
-		for len(numbers) > 0 && !s.isStopping() {
-			n := min(len(numbers), scanBatch)
-			s.handOver(numbers[:n])
-			numbers = numbers[n:]
+	todo := s.list(s.q.Folders(queue.Todo)...)
+	for i, folder := range s.q.Folders(queue.Info) {
+		if s.isStopping() {
+			break
 		}
+		s.scanFolder(s.numbers(folder), i, todo)
 	}
 	s.post(s.scanned)
 }
 
-func (s *Server) handOver(numbers []queue.Number) {
-	batch := make([]found, 0, len(numbers))
-	for _, n := range numbers {
-		if f, ok := s.look(n); ok {
-			batch = append(batch, f)
-		}
+// scanFolder hands over the messages of one of the folders in info. They are looked
+// at in the order of their numbers, which is about that of their inodes on the disk.
+func (s *Server) scanFolder(numbers []queue.Number, folder int, todo *listing) {
+	slices.Sort(numbers)
+	var there [channels]*listing
+	for ch := range channels {
+		there[ch] = s.list(s.q.Folders(channel(ch).kind())[folder])
 	}
-	s.post(func() { s.take(batch) })
+	for numbers := range slices.Chunk(numbers, scanBatch) {
+		if s.isStopping() {
+			return
+		}
+		batch := make([]found, 0, len(numbers))
+		for _, n := range numbers {
+			f, ok := found{}, true
+			if todo.has(n) {
+				f, ok = s.look(n)
+			} else {
+				f = s.lookFor(n, [channels]bool{there[local].has(n), there[remote].has(n)})
+			}
+			if ok {
+				batch = append(batch, f)
+			}
+		}
+		s.post(func() { s.take(batch) })
+	}
+}
+
+// listing is what was in some folders.
+type listing struct {
+	numbers []queue.Number // in order
+	unknown bool           // one could not be read
+}
+
+func (s *Server) list(folders ...string) *listing {
+	l := &listing{}
+	for _, folder := range folders {
+		err := s.q.FS.Names(folder, func(name string) bool {
+			if n, ok := queue.ParseNumber(name); ok {
+				l.numbers = append(l.numbers, n)
+			}
+			return true
+		})
+		l.unknown = l.unknown || err != nil
+	}
+	slices.Sort(l.numbers)
+	return l
+}
+
+// has reports whether a message may be there.
+func (l *listing) has(n queue.Number) bool {
+	_, there := slices.BinarySearch(l.numbers, n)
+	return there || l.unknown
 }
 
 // numbers lists the messages in a folder. It goes on trying until it can, or
@@ -68,12 +115,19 @@ func (s *Server) numbers(folder string) []queue.Number {
 // look finds out what is to be done about a message. One that is in todo as well
 // was being preprocessed when qmail-send last ended, and will be again.
 func (s *Server) look(n queue.Number) (f found, ok bool) {
-	f.n = n
 	if has, err := s.q.Has(queue.Todo, n); has || err != nil {
-		f.err = s.q.Name(queue.Todo, n)
-		return f, err != nil
+		return found{n: n, err: s.q.Name(queue.Todo, n)}, err != nil
 	}
+	return s.lookFor(n, [channels]bool{true, true}), true
+}
+
+// lookFor looks at those recipient files of a message that may be there.
+func (s *Server) lookFor(n queue.Number, may [channels]bool) found {
+	f := found{n: n}
 	for ch := range channels {
+		if !may[ch] {
+			continue
+		}
 		name := s.q.Name(channel(ch).kind(), n)
 		st, err := s.q.FS.Stat(name)
 		switch {
@@ -81,10 +135,10 @@ func (s *Server) look(n queue.Number) (f found, ok bool) {
 			f.has[ch], f.due[ch] = true, st.ModTime().Unix()
 		case !errors.Is(err, fs.ErrNotExist):
 			f.err = name
-			return f, true
+			return f
 		}
 	}
-	return f, true
+	return f
 }
 
 // take schedules messages that were found. Those that have come in since qmail-send
