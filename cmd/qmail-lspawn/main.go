@@ -37,6 +37,11 @@ func run() int {
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
 	uid, env := os.Getuid(), os.Environ()
+	trusted, err := spawn.Owners(ids.System, dir, uid)
+	if err != nil {
+		os.Stderr.WriteString("qmail-lspawn: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
+	}
 	getpw := spawn.Getpw{Path: "bin/qmail-getpw", Env: env, Limit: 2 * time.Minute}
 	if uid == 0 {
 		getpw.Credential = func() (*syscall.Credential, error) { return spawn.GetpwUser(ids.System) }
@@ -59,7 +64,7 @@ func run() int {
 			Most: 32, Each: 200, Idle: 10 * time.Second, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: "queue/mess", Trusted: spawn.Owners(ids.System, dir, uid), Deliver: local.Deliver}
+	server := spawn.Server{Slots: slots, Messages: "queue/mess", Trusted: trusted, Deliver: local.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

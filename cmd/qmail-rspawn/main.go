@@ -30,6 +30,11 @@ func run() int {
 	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
+	trusted, err := spawn.Owners(ids.System, dir, os.Getuid())
+	if err != nil {
+		os.Stderr.WriteString("qmail-rspawn: fatal: " + err.Error() + "\n")
+		return exitcode.Soft
+	}
 	spawn.ForgetTimeouts("../lock/tcpto")
 	usual := spawn.Program{Name: "qmail-remote", Path: filepath.Join(dir, "bin/qmail-remote")}
 	remote := spawn.Remote{
@@ -46,7 +51,7 @@ func run() int {
 			Most: 1, Each: slots, Idle: time.Minute, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: ".", Trusted: spawn.Owners(ids.System, dir, os.Getuid()), Deliver: remote.Deliver}
+	server := spawn.Server{Slots: slots, Messages: ".", Trusted: trusted, Deliver: remote.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

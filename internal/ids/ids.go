@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -104,8 +105,11 @@ func number(file, name string) (int, error) {
 			}
 			return 0, fmt.Errorf("%s: bad line for %s", file, name)
 		}
-		if err != nil {
+		if err == io.EOF {
 			return 0, fmt.Errorf("%s: %s: %w", file, name, ErrUnknown)
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
 }

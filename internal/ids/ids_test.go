@@ -31,6 +31,9 @@ func TestFiles(t *testing.T) {
 	if _, err := files.UID("bad"); err == nil || errors.Is(err, ErrUnknown) {
 		t.Errorf("UID(bad) fails with %v, want another error than ErrUnknown", err)
 	}
+	if _, err := (Files{Passwd: dir}).UID("nobody"); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("UID(nobody) in what cannot be read fails with %v, want another error than ErrUnknown", err)
+	}
 	if name, err := files.Login(801); name != "qmailq" || err != nil {
 		t.Errorf("Login(801) = %q, %v, want qmailq", name, err)
 	}

@@ -400,7 +400,15 @@ func TestOwners(t *testing.T) {
 	dir := t.TempDir()
 	accounts := ids.Files{Passwd: filepath.Join(dir, "passwd")}
 	mine := os.Getuid()
-	without := Owners(accounts, dir, mine)
+	owners := func(home string, uid int) func(uint32) bool {
+		t.Helper()
+		trusted, err := Owners(accounts, home, uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return trusted
+	}
+	without := owners(dir, mine)
 	if without(uint32(mine)) != (mine != 0) {
 		t.Errorf("in my own home I am trusted: %v", without(uint32(mine)))
 	}
@@ -409,9 +417,12 @@ func TestOwners(t *testing.T) {
 	}
 	os.WriteFile(accounts.Passwd, []byte("qmailq:x:4711:1::/:\n"), 0o644)
 	for uid, want := range map[uint32]bool{4711: true, 4712: false, 0: false} {
-		if got := Owners(accounts, "/none", 4712)(uid); got != want {
+		if got := owners("/none", 4712)(uid); got != want {
 			t.Errorf("uid %d is trusted: %v, want %v", uid, got, want)
 		}
+	}
+	if _, err := Owners(ids.Files{Passwd: dir}, dir, mine); err == nil {
+		t.Error("accounts that cannot be read are none")
 	}
 }
 

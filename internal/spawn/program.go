@@ -1,6 +1,8 @@
 package spawn
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,11 +45,16 @@ func search(name, path string) string {
 // Owners are the users that a message may belong to: qmailq; and in a home of his
 // own the ordinary user who runs the whole system there, and root, who may have
 // queued a message for him: what the system can read there is no secret from him.
-// A host without qmailq trusts no other user in its place.
-func Owners(accounts ids.Files, home string, uid int) func(owner uint32) bool {
+// A host without qmailq trusts no other user in its place. An error means that nobody
+// knows whether there is one.
+func Owners(accounts ids.Files, home string, uid int) (func(owner uint32) bool, error) {
 	var trusted []uint32
-	if q, err := accounts.UID("qmailq"); err == nil {
+	q, err := accounts.UID("qmailq")
+	switch {
+	case err == nil:
 		trusted = append(trusted, uint32(q))
+	case !errors.Is(err, ids.ErrUnknown) && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
 	if uid != 0 && owns(uid, home) {
 		trusted = append(trusted, uint32(uid), 0)
@@ -59,7 +66,7 @@ func Owners(accounts ids.Files, home string, uid int) func(owner uint32) bool {
 			}
 		}
 		return false
-	}
+	}, nil
 }
 
 func owns(uid int, folder string) bool {
