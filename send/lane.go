@@ -1,6 +1,10 @@
 package send
 
-import "goqmail/queue"
+import (
+	"sync"
+
+	"goqmail/queue"
+)
 
 // delivery is one recipient in a spawner's hands.
 type delivery struct {
@@ -74,15 +78,18 @@ func (l *lane) makeReady(jobs []*job) {
 	}
 }
 
-// run writes to and reads from a spawner until it goes away, and then calls died.
+// run writes to and reads from a spawner until it goes away. It calls died, once, when
+// it cannot be asked for anything any more.
 func (l *lane) run(s Spawner, report func(int, string), died func()) {
 	gone := make(chan struct{})
+	died = sync.OnceFunc(died)
 	go func() {
 		for {
 			select {
 			case r := <-l.requests:
 				if _, err := s.To.Write(r); err != nil {
-					return // the reader will notice
+					died() // it may never get to the end of its input
+					return
 				}
 			case <-gone:
 				return
