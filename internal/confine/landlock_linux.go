@@ -154,6 +154,9 @@ func (p Profile) addRules(ruleset uintptr, attr unix.LandlockRulesetAttr) error 
 // allowPath adds a rule about a file, or a folder and all below it.
 func allowPath(ruleset uintptr, path string, rights uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	for err == unix.EINTR {
+		fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil // what cannot be reached needs no permission
 	}
