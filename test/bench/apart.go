@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,10 +34,17 @@ type order struct {
 	Bin, Peers string // folders of our programs, and of unpacked peers
 	Group      string // folder of the control group for the system
 	Scratch    string
-	Messages   int
+	Messages   int           // at the most
+	Limit      time.Duration // for these, however many
+	ToDomains  int           // messages to 200 domains
 	Recipients int
 	AtOnce     int
 	Trace      bool // count system calls in place of time
+
+	Step    string // of a full queue, in place of works
+	Volume  string // where that queue is
+	InQueue int    // messages in it
+	Split   int
 }
 
 // measure starts a host, and gives what it measures to take. With ctx the host ends.
@@ -129,6 +137,11 @@ func makeHost(o order) error {
 	}
 	if err := errors.Join(overlay(o, "/usr"), overlay(o, "/etc")); err != nil {
 		return err
+	}
+	if o.Volume != "" {
+		if err := mountVolume(o.Volume, filepath.Join(o.Scratch, "queue")); err != nil {
+			return err
+		}
 	}
 	if err := bindAll(o); err != nil {
 		return err

@@ -198,9 +198,11 @@ func (h *host) memory() float64 {
 }
 
 // settle returns when the system has nothing more to do, or after 5 seconds.
-func (h *host) settle() {
+func (h *host) settle() { h.settleIn(5 * time.Second) }
+
+func (h *host) settleIn(limit time.Duration) {
 	last, _ := h.processorTime()
-	for range 50 {
+	for range limit / (100 * time.Millisecond) {
 		time.Sleep(100 * time.Millisecond)
 		now, _ := h.processorTime()
 		if now-last < 2*time.Millisecond {

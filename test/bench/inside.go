@@ -35,6 +35,12 @@ func inside(what string) error {
 	if r.boxes, err = watch(maildirs()); err != nil {
 		return err
 	}
+	if o.Step != "" {
+		if err := r.fullQueue(); err != nil {
+			return r.explain(err)
+		}
+		return nil
+	}
 	if err := r.system.start(h); err != nil {
 		return r.explain(err)
 	}
@@ -43,7 +49,7 @@ func inside(what string) error {
 		if !ok {
 			return fmt.Errorf("there is no work %q", name)
 		}
-		if !w.peers && !r.system.verp {
+		if !w.fits(r.system) {
 			continue
 		}
 		r.work = w

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // config is what to measure.
@@ -29,7 +31,11 @@ type config struct {
 	systems, works, sizes    string
 	rounds, starts           int
 	messages, recipients     int
+	toDomains                int
 	atOnce, traced           int
+	inQueue, split           int
+	volume                   string
+	limit                    time.Duration
 }
 
 func main() {
@@ -51,10 +57,15 @@ func main() {
 	flag.StringVar(&c.out, "out", "", "`folder` for tables and plots, such as doc/performance; none without")
 	flag.StringVar(&c.systems, "systems", strings.Join(names, ","), "`names` of systems, with commas")
 	flag.StringVar(&c.works, "works", strings.Join(loads, ","), "`names` of works, with commas")
-	flag.StringVar(&c.sizes, "queue", "1000,100000", "`sizes` of queues that qmail-send finds, with commas")
+	flag.IntVar(&c.inQueue, "queue", 1000000, "`number` of messages in a full queue; 0: none")
+	flag.StringVar(&c.volume, "volume", "", "`file` with a full queue that an earlier run was stopped with")
+	flag.IntVar(&c.split, "split", 23, "`number` of folders that it is split into")
+	flag.StringVar(&c.sizes, "sizes", "", "`sizes` of queues that qmail-send finds, with commas, for an ordinary user")
 	flag.IntVar(&c.rounds, "rounds", 3, "`number` of rounds, of which the median counts")
 	flag.IntVar(&c.starts, "starts", 300, "`number` of starts of each program; 0: none")
-	flag.IntVar(&c.messages, "messages", 2000, "`number` of messages in one round")
+	flag.IntVar(&c.messages, "messages", 3000, "`number` of messages of a work in one round, at the most")
+	flag.DurationVar(&c.limit, "limit", 6*time.Second, "`time` in which they are submitted, at the most; 0: any")
+	flag.IntVar(&c.toDomains, "domains", 10000, "`number` of messages to 200 domains")
 	flag.IntVar(&c.recipients, "recipients", 3000, "`number` of recipients of a list")
 	flag.IntVar(&c.atOnce, "atonce", 5000, "`number` of remote deliveries at once; 0: none")
 	flag.IntVar(&c.traced, "traced", 200, "`number` of messages whose system calls are counted; 0: none")
@@ -114,26 +125,27 @@ func (c *config) compare(ctx context.Context) error {
 	}
 	all := figures{}
 	works := slices.Collect(words(c.works))
-	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Recipients: c.recipients}
+	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Limit: c.limit, ToDomains: c.toDomains, Recipients: c.recipients}
 	failed := map[string]bool{}
-	try := func(name string, o order) {
+	try := func(name, part string, o order) {
 		o.System = name
-		if failed[name] || ctx.Err() != nil {
+		what := strings.TrimSpace(name + " " + part)
+		if failed[what] || ctx.Err() != nil {
 			return
 		}
 		if err := measure(ctx, o, all.add); err != nil {
-			fmt.Fprintf(os.Stderr, "bench: %s is left out from here on: %v\n", name, err)
-			failed[name] = true
+			fmt.Fprintf(os.Stderr, "bench: %s is left out from here on: %v\n", what, err)
+			failed[what] = true
 		}
 	}
 	for range c.rounds {
 		for _, name := range there {
-			try(name, o)
+			try(name, "", o)
 		}
 		if c.atOnce > 0 && slices.Contains(there, systems[0].name) {
 			many := o
 			many.Works, many.AtOnce = []string{"atonce"}, c.atOnce
-			try(systems[0].name, many)
+			try(systems[0].name, "many at once", many)
 		}
 	}
 	if _, err := exec.LookPath("strace"); err != nil {
@@ -144,7 +156,13 @@ func (c *config) compare(ctx context.Context) error {
 			return !slices.Contains([]string{"local", "relay", "sendmail", "verp", "list"}, w)
 		})
 		for _, name := range there {
-			try(name, o)
+			try(name, "traced", o)
+		}
+	}
+	if c.inQueue > 0 && ctx.Err() == nil && slices.Contains(there, systems[0].name) {
+		if err := c.full(ctx, all.add); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			failed["full queue"] = true
 		}
 	}
 	if err := c.report(all, there); err != nil {
@@ -153,8 +171,8 @@ func (c *config) compare(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.New("stopped: the figures are those of what was measured before")
 	}
-	if failed[systems[0].name] {
-		return fmt.Errorf("%s was not measured whole", systems[0].name)
+	if what := slices.Sorted(maps.Keys(failed)); len(what) > 0 {
+		return fmt.Errorf("not measured whole: %s", strings.Join(what, ", "))
 	}
 	return nil
 }

@@ -46,6 +46,11 @@ func startOurs(h *host) error {
 	if err := h.install(); err != nil {
 		return err
 	}
+	return h.begin()
+}
+
+// begin starts our system once it is installed.
+func (h *host) begin() error {
 	if err := h.command("/var/qmail/bin/qmail-start", "./Maildir/").Start(); err != nil {
 		return err
 	}

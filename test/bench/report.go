@@ -26,6 +26,8 @@ var metrics = []struct{ name, title string }{
 func (c *config) report(all figures, there []string) error {
 	var b strings.Builder
 	writeTables(&b, all, there)
+	writeFull(&b, all, c.inQueue)
+	writeBar(&b, all, c.inQueue)
 	fmt.Print(b.String())
 	if c.out == "" {
 		return nil

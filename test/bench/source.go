@@ -22,9 +22,24 @@ var text = "From: bench@from.test\r\nSubject: bench\r\n\r\n" + strings.Repeat(st
 // patience is how long a server may think.
 const patience = 5 * time.Minute
 
-// submit sends messages over so many connections at a time. Each keeps its
-// connection for as long as the server does.
-func submit(address string, connections, messages int, message func(i int) envelope) error {
+// load is how much is given to a system: so many messages, or, if it is slow, those
+// that go into so much time.
+type load struct {
+	messages int
+	limit    time.Duration // 0: none
+}
+
+// next counts messages; it is false when there are to be no more.
+func (l load) next() func(i int) bool {
+	start := time.Now()
+	return func(i int) bool {
+		return i < l.messages && (l.limit == 0 || time.Since(start) < l.limit)
+	}
+}
+
+// submit sends messages over so many connections at a time, and returns how many.
+// Each keeps its connection for as long as the server does.
+func submit(address string, connections int, l load, message func(i int) envelope) (sent int, err error) {
 	work := make(chan envelope)
 	errs := make(chan error, connections)
 	var wg sync.WaitGroup
@@ -40,10 +55,10 @@ func submit(address string, connections, messages int, message func(i int) envel
 			}
 		})
 	}
-	var err error
-	for i := 0; i < messages && err == nil; i++ {
+	for more := l.next(); err == nil && more(sent); {
 		select {
-		case work <- message(i):
+		case work <- message(sent):
+			sent++
 		case err = <-errs:
 		}
 	}
@@ -52,7 +67,7 @@ func submit(address string, connections, messages int, message func(i int) envel
 	if err == nil && len(errs) > 0 {
 		err = <-errs
 	}
-	return err
+	return sent, err
 }
 
 // perConnection is how many messages go over one: OpenSMTPD takes no more than 100

@@ -12,16 +12,17 @@ type system struct {
 	program  string // file that is there if the system is
 	start    func(h *host) error
 	sendmail string
-	verp     bool // it knows qmail's VERP
+	qmail    bool     // it knows qmail's VERP
+	without  []string // works that it is not given
 }
 
-// systems, ours first.
+// systems, ours first. OpenSMTPD relays 16 messages a second, whatever is configured.
 var systems = []system{
-	{name: "goqmail", start: startOurs, sendmail: "/var/qmail/bin/sendmail", verp: true},
-	{name: "notqmail", program: "bin/qmail-send", start: startNotqmail, sendmail: "/var/qmail/bin/sendmail", verp: true},
+	{name: "goqmail", start: startOurs, sendmail: "/var/qmail/bin/sendmail", qmail: true},
+	{name: "notqmail", program: "bin/qmail-send", start: startNotqmail, sendmail: "/var/qmail/bin/sendmail", qmail: true},
 	{name: "postfix", program: "usr/lib/postfix/sbin/master", start: startPostfix, sendmail: "/usr/sbin/sendmail"},
 	{name: "exim", program: "usr/sbin/exim4", start: startExim, sendmail: "/usr/sbin/exim4"},
-	{name: "opensmtpd", program: "usr/sbin/smtpd", start: startOpensmtpd, sendmail: "/usr/sbin/sendmail"},
+	{name: "opensmtpd", program: "usr/sbin/smtpd", start: startOpensmtpd, sendmail: "/usr/sbin/sendmail", without: []string{"relay"}},
 }
 
 // packages are the folders that peers are unpacked in, if not named like the system.

@@ -26,7 +26,7 @@ func TestSourceToSink(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			err = submit(l.Addr().String(), tt.connections, tt.messages, func(i int) envelope {
+			_, err = submit(l.Addr().String(), tt.connections, load{messages: tt.messages}, func(i int) envelope {
 				to := []string{"skipped@none.test"}
 				for range tt.recipients {
 					to = append(to, fmt.Sprintf("r%d@there.test", i))
@@ -53,7 +53,7 @@ func TestSourceWithoutServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if submit(l.Addr().String(), 3, 100, func(int) envelope { return envelope{from, []string{"r@there.test"}} }) == nil {
+	if _, err := submit(l.Addr().String(), 3, load{messages: 100}, func(int) envelope { return envelope{from, []string{"r@there.test"}} }); err == nil {
 		t.Error("no error without a server")
 	}
 }

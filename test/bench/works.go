@@ -1,11 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,22 +15,38 @@ import (
 type work struct {
 	name, title string
 	unit        string // of what is counted each second
-	peers       bool   // peers without VERP can be given it
+	of          whose
 	run         func(r *round) error
+}
+
+// whose says which systems a work is given.
+type whose int
+
+const (
+	everybody whose = iota
+	qmails          // those that know qmail's VERP
+	ours
+)
+
+func (w work) fits(s system) bool {
+	if slices.Contains(s.without, w.name) {
+		return false
+	}
+	return w.of == everybody || w.of == qmails && s.qmail || s.name == systems[0].name
 }
 
 // works, in the order of the table in doc/performance.md. Those that leave mail in
 // the queue are the last.
 var works = []work{
-	{"idle", "memory of all daemons, idle", "", true, idle},
-	{"local", "SMTP in over 10 connections, to maildirs of 10 users", "messages", true, smtpToMaildir},
-	{"relay", "SMTP in over 10 connections, SMTP out", "messages", true, smtpToSMTP},
-	{"sendmail", "sendmail -i, 4 at a time, to a maildir", "messages", true, sendmailToMaildir},
-	{"verp", "one message to a list in 200 domains, VERP", "recipients", false, listWithVERP},
-	{"list", "one message to a list in 200 domains, no VERP", "recipients", true, list},
-	{"alive", "200 domains, all of which answer", "messages", true, domains},
-	{"dead", "200 domains of which 20 never answer; those to the other 180", "messages", true, deadDomains},
-	{"atonce", "many remote deliveries at once, each answered after 1 s", "deliveries", false, atOnce},
+	{"idle", "memory of all daemons, idle", "", everybody, idle},
+	{"local", "SMTP in over 10 connections, to maildirs of 10 users", "messages", everybody, smtpToMaildir},
+	{"relay", "SMTP in over 10 connections, SMTP out", "messages", everybody, smtpToSMTP},
+	{"sendmail", "sendmail -i, 4 at a time, to a maildir", "messages", everybody, sendmailToMaildir},
+	{"verp", "one message to a list in 200 domains, VERP", "recipients", qmails, listWithVERP},
+	{"list", "one message to a list in 200 domains, no VERP", "recipients", everybody, list},
+	{"alive", "200 domains, all of which answer", "messages", ours, domains},
+	{"dead", "200 domains of which 20 never answer; those to the other 180", "messages", ours, deadDomains},
+	{"atonce", "many remote deliveries at once, each answered after 1 s", "deliveries", ours, atOnce},
 }
 
 func workOf(name string) (work, bool) {
@@ -51,13 +69,14 @@ type round struct {
 	work   work
 }
 
-// limit is how long a load may take until the system is given up.
-func (r *round) limit() time.Duration {
-	return time.Minute + 50*time.Millisecond*time.Duration(r.Messages+r.AtOnce)
+// patience is how long it may take after a load until all of it has arrived.
+func (r *round) patience() time.Duration {
+	return time.Minute + 50*time.Millisecond*time.Duration(r.Messages+r.ToDomains+r.AtOnce)
 }
 
-// timed measures a load: what starts it, and what waits for its end.
-func (r *round) timed(messages, count int, load, wait func() error) error {
+// timed measures a load: what submits it, and says of how many messages or recipients
+// it is, and what waits for so many to arrive.
+func (r *round) timed(submit func() (int, error), wait func(count int) error) error {
 	r.settle()
 	stop := func() (calls, error) { return nil, nil }
 	if r.Trace {
@@ -71,9 +90,11 @@ func (r *round) timed(messages, count int, load, wait func() error) error {
 		return err
 	}
 	start := time.Now()
-	loaded := make(chan error, 1)
-	go func() { loaded <- load() }()
-	if err := errors.Join(wait(), <-loaded); err != nil {
+	count, err := submit()
+	if err != nil {
+		return err
+	}
+	if err := wait(count); err != nil {
 		return err
 	}
 	seconds := time.Since(start).Seconds()
@@ -107,36 +128,41 @@ func idle(r *round) error {
 const from = "bench@from.test"
 
 func smtpToMaildir(r *round) error {
-	return r.timed(r.Messages, r.Messages, func() error {
-		return submit(server, 10, r.Messages, func(i int) envelope {
+	return r.timed(func() (int, error) {
+		return submit(server, 10, r.load(), func(i int) envelope {
 			return envelope{from, []string{fmt.Sprintf("u%d@here.test", i%users)}}
 		})
-	}, func() error { return await(r.boxes.arrived, r.Messages, r.limit()) })
+	}, r.inMaildirs)
 }
 
+// load is that of works that take messages one by one.
+func (r *round) load() load { return load{r.Messages, r.Limit} }
+
+func (r *round) inMaildirs(count int) error { return await(r.boxes.arrived, count, r.patience()) }
+
+func (r *round) inSink(count int) error { return r.sink.wait(count, r.patience()) }
+
 func smtpToSMTP(r *round) error {
-	return r.timed(r.Messages, r.Messages, func() error {
-		return submit(server, 10, r.Messages, func(i int) envelope {
+	return r.timed(func() (int, error) {
+		return submit(server, 10, r.load(), func(i int) envelope {
 			return envelope{from, []string{fmt.Sprintf("r%d@there.test", i)}}
 		})
-	}, func() error { return r.sink.wait(r.Messages, r.limit()) })
+	}, r.inSink)
 }
 
 // sendmailToMaildir has root send, as every system lets root.
 func sendmailToMaildir(r *round) error {
 	const atATime = 4
 	message := strings.ReplaceAll(text, "\r\n", "\n")
-	return r.timed(r.Messages, r.Messages, func() error {
-		next := make(chan struct{}, r.Messages)
-		for range r.Messages {
-			next <- struct{}{}
-		}
-		close(next)
+	return r.timed(func() (int, error) {
+		var next, sent atomic.Int64
+		more := r.load().next()
 		errs := make(chan error, atATime)
 		var wg sync.WaitGroup
 		for range atATime {
 			wg.Go(func() {
-				for range next {
+				for more(int(next.Add(1) - 1)) {
+					sent.Add(1)
 					cmd := r.command(r.system.sendmail, "-i", "u0@here.test")
 					if r.Trace {
 						cmd = r.traced(cmd)
@@ -151,8 +177,8 @@ func sendmailToMaildir(r *round) error {
 		}
 		wg.Wait()
 		close(errs)
-		return <-errs
-	}, func() error { return await(r.boxes.arrived, r.Messages, r.limit()) })
+		return int(sent.Load()), <-errs
+	}, r.inMaildirs)
 }
 
 // listOf are so many recipients in 200 domains.
@@ -166,8 +192,7 @@ func listOf(count int) (to []string) {
 // listWithVERP gives the message to qmail-queue, which takes such senders.
 func listWithVERP(r *round) error {
 	to := listOf(r.Recipients)
-	return r.timed(1, len(to), func() error { return r.queue("list-@here.test-@[]", to) },
-		func() error { return r.sink.wait(len(to), r.limit()) })
+	return r.timed(func() (int, error) { return len(to), r.queue("list-@here.test-@[]", to) }, r.inSink)
 }
 
 // queue gives a message to qmail-queue.
@@ -188,9 +213,10 @@ func (r *round) queue(sender string, to []string) error {
 
 func list(r *round) error {
 	to := listOf(r.Recipients)
-	return r.timed(1, len(to), func() error {
-		return submit(server, 1, 1, func(int) envelope { return envelope{from, to} })
-	}, func() error { return r.sink.wait(len(to), r.limit()) })
+	return r.timed(func() (int, error) {
+		_, err := submit(server, 1, load{messages: 1}, func(int) envelope { return envelope{from, to} })
+		return len(to), err
+	}, r.inSink)
 }
 
 func domains(r *round) error { return r.toDomains(false) }
@@ -202,20 +228,15 @@ func deadDomains(r *round) error { return r.toDomains(true) }
 func (r *round) toDomains(dead bool) error {
 	r.dead.silent.Store(dead)
 	defer r.dead.silent.Store(false)
-	good := 0
-	for i := range r.Messages {
-		if i%10 != 0 {
-			good++
-		}
-	}
-	return r.timed(r.Messages, good, func() error {
-		return submit(server, 10, r.Messages, func(i int) envelope {
+	return r.timed(func() (int, error) {
+		sent, err := submit(server, 10, load{messages: r.ToDomains}, func(i int) envelope {
 			if i%10 == 0 {
 				return envelope{from, []string{fmt.Sprintf("r@d%d.dead.test", i%200)}}
 			}
 			return envelope{from, []string{fmt.Sprintf("r@d%d.list.test", i%200)}}
 		})
-	}, func() error { return r.sink.wait(good, r.limit()) })
+		return sent - (sent+9)/10, err
+	}, r.inSink)
 }
 
 // atOnce measures memory while so many deliveries wait for their answer.
@@ -225,26 +246,48 @@ func atOnce(r *round) error {
 	}
 	r.sink.delay.Store(int64(time.Second))
 	defer r.sink.delay.Store(0)
-	r.sink.peak.Store(0)
-	over := make(chan struct{})
-	peak := make(chan float64)
+	over, peak := r.watchMemory()
+	to := listOf(3 * r.AtOnce)
+	err := r.timed(func() (int, error) { return len(to), r.queue("list-@here.test-@[]", to) }, r.inSink)
+	close(over)
+	r.sample("atonce", "memory", <-peak)
+	if err != nil {
+		return err
+	}
+	log, err := os.ReadFile("/var/log/system")
+	r.sample("atonce", "peak", float64(mostAtOnce(string(log))))
+	return err
+}
+
+// mostAtOnce is how many remote deliveries were under way at a time, by the status
+// lines in the log of qmail-send.
+func mostAtOnce(log string) (most int) {
+	for line := range strings.Lines(log) {
+		_, rest, ok := strings.Cut(line, " remote ")
+		if ok && strings.HasPrefix(line, "status: local ") {
+			number, _, _ := strings.Cut(rest, "/")
+			n, _ := strconv.Atoi(number)
+			most = max(most, n)
+		}
+	}
+	return most
+}
+
+// watchMemory gives the most memory that the system has had until over is closed.
+func (r *round) watchMemory() (over chan struct{}, peak <-chan float64) {
+	over = make(chan struct{})
+	most := make(chan float64, 1)
 	go func() {
-		most := 0.0
+		sum := 0.0
 		for {
 			select {
 			case <-over:
-				peak <- most
+				most <- sum
 				return
 			case <-time.After(250 * time.Millisecond):
-				most = max(most, r.memory())
+				sum = max(sum, r.memory())
 			}
 		}
 	}()
-	to := listOf(3 * r.AtOnce)
-	err := r.timed(1, len(to), func() error { return r.queue("list-@here.test-@[]", to) },
-		func() error { return r.sink.wait(len(to), r.limit()) })
-	close(over)
-	r.sample("atonce", "memory", <-peak)
-	r.sample("atonce", "peak", float64(r.sink.peak.Load()))
-	return err
+	return over, most
 }
