@@ -72,6 +72,8 @@ type Server struct {
 	unknown entries // messages that could not be looked at
 	telling entries // messages whose senders are to be told of failures so far
 
+	looked time.Time // what the clock said when Run looked last
+
 	scanning bool // what was in the queue at the start is still being read
 	alarmed  bool // RunNow was called meanwhile
 }
@@ -227,6 +229,7 @@ func (s *Server) begin() {
 		return
 	}
 	now := s.now()
+	s.mindClock(now)
 	for e, ok := s.unknown.popDue(now); ok; e, ok = s.unknown.popDue(now) {
 		s.lookAgain(e.n)
 	}
@@ -319,10 +322,12 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// RunNow makes every message due (SIGALRM).
+// RunNow makes every message due (SIGALRM), those too that only have to be ended.
 func (s *Server) RunNow() {
 	s.post(func() {
 		s.alarmed = s.scanning
+		s.ending.allDue(s.now())
+		s.unknown.allDue(s.now())
 		for _, l := range s.lanes {
 			l.waiting.allDue(s.now())
 		}

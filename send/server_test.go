@@ -32,6 +32,7 @@ type world struct {
 
 	// reply gives the report of a delivery; "" means that none comes.
 	reply func(asked string) string
+	now   func() time.Time
 	fs    durable.FS  // if not the folder's own
 	pipes []io.Closer // to those whom the test plays
 }
@@ -39,7 +40,7 @@ type world struct {
 // newWorld makes a home; start runs qmail-send on it.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, home: t.TempDir(), reply: func(string) string { return "Kok\n" }}
+	w := &world{t: t, home: t.TempDir(), now: time.Now, reply: func(string) string { return "Kok\n" }}
 	w.changed.L = &w.mu
 	if err := queue.Make(filepath.Join(w.home, "queue"), 3); err != nil {
 		t.Fatal(err)
@@ -79,7 +80,7 @@ func (w *world) start() {
 		w.pipes = append(w.pipes, to)
 		return Spawner{To: to, From: from}, fromSend, toSend
 	}
-	options := Options{Home: w.home, FS: w.fs, Log: w, Now: time.Now, Submit: func() (Submission, error) {
+	options := Options{Home: w.home, FS: w.fs, Log: w, Now: w.now, Submit: func() (Submission, error) {
 		return qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}.Open()
 	}}
 	var in io.Reader
