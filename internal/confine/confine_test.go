@@ -151,3 +151,13 @@ func TestAllBut(t *testing.T) {
 		}
 	}
 }
+
+// A process that stays may read all rather than nothing, if its home cannot be looked at.
+func TestUntold(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	for name, p := range map[string]Profile{"Remote": Remote(missing), "Staying": Staying(missing)} {
+		if p.Read != nil {
+			t.Errorf("%s may read %q only", name, p.Read)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package confine
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +39,7 @@ func Queue(queue string) Profile {
 // that is open already.
 func Remote(home string) Profile {
 	return Profile{
-		Read:    append(readable(home), filepath.Join(home, "queue/lock/tcpto")),
+		Read:    and(readable(home), filepath.Join(home, "queue/lock/tcpto")),
 		Write:   within(home, "queue/lock/tcpto"),
 		Sockets: []int{syscall.AF_INET, syscall.AF_INET6, afNetlink},
 	}
@@ -47,12 +49,22 @@ func Remote(home string) Profile {
 // control files may come to name: all but the queue.
 func Staying(home string) Profile {
 	p := Remote(home)
-	p.Read = append(allBut(filepath.Join(home, "queue")), filepath.Join(home, "queue/lock/tcpto"))
+	p.Read = and(allBut(filepath.Join(home, "queue")), filepath.Join(home, "queue/lock/tcpto"))
 	return p
+}
+
+// and adds a file to those that may be read, unless all may.
+func and(files []string, one string) []string {
+	if files == nil {
+		return nil
+	}
+	return append(files, one)
 }
 
 // allBut are all files and folders, as they are now, but for a folder: what is beside
 // it and beside each folder above it. Links are left out: what they lead to is there.
+// Nil if they cannot be told: a process that could read next to nothing would defer all
+// mail for as long as it stays.
 func allBut(folder string) []string {
 	folder, err := filepath.Abs(folder)
 	if err == nil {
@@ -64,7 +76,10 @@ func allBut(folder string) []string {
 	var all []string
 	for folder != "/" {
 		above := filepath.Dir(folder)
-		entries, _ := os.ReadDir(above)
+		entries, err := os.ReadDir(above)
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
 		for _, e := range entries {
 			if name := filepath.Join(above, e.Name()); name != folder && e.Type()&os.ModeSymlink == 0 {
 				all = append(all, name)
@@ -106,13 +121,16 @@ func Receive() Profile {
 }
 
 // readable is what may be read of the host and of a home: not the queue, nor the
-// mail of alias.
+// mail of alias. Nil if that cannot be told.
 func readable(home string) []string {
 	all := slices.Clone(ofTheHost)
 	for _, v := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} { // crypto/x509
 		all = append(all, filepath.SplitList(os.Getenv(v))...)
 	}
-	entries, _ := os.ReadDir(home)
+	entries, err := os.ReadDir(home)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
 	for _, e := range entries {
 		if name := e.Name(); name != "queue" && name != "alias" {
 			all = append(all, filepath.Join(home, name))
