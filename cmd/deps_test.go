@@ -36,6 +36,8 @@ var (
 		"leaves routing, retries and assignments to others"}
 	privileges = ban{[]string{"goqmail/internal/start", "goqmail/internal/spawn"},
 		"never becomes another user"}
+	measuring = ban{[]string{"runtime/pprof", "runtime/trace", "net/http/pprof"},
+		"is measured in a build of its own only, with the tag profile"}
 	slow = ban{[]string{"regexp", "flag", "log", "text/template", "encoding/json", "net/http", "crypto/tls", "github.com/emersion"},
 		"runs for each message, and these cost time at its start"}
 )
@@ -124,7 +126,7 @@ func TestDependencies(t *testing.T) {
 			continue
 		}
 		for _, dep := range dependencies(t, program) {
-			for _, b := range bans {
+			for _, b := range append(bans, measuring) {
 				if b.includes(dep) {
 					t.Errorf("%s links %s, but it %s", program, dep, b.why)
 				}

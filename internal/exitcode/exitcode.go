@@ -33,5 +33,8 @@ const (
 // end the process by SIGABRT, which they read as a crash and try again later.
 func Main(run func() int) {
 	debug.SetTraceback("crash")
-	os.Exit(run())
+	end := profiled()
+	code := run()
+	end()
+	os.Exit(code)
 }

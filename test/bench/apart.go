@@ -41,6 +41,8 @@ type order struct {
 	AtOnce     int
 	Trace      bool // count system calls in place of time
 
+	Profile string // folder for profiles
+
 	Step    string // of a full queue, in place of works
 	Volume  string // where that queue is
 	InQueue int    // messages in it
@@ -137,6 +139,12 @@ func makeHost(o order) error {
 	}
 	if err := errors.Join(overlay(o, "/usr"), overlay(o, "/etc")); err != nil {
 		return err
+	}
+	if o.Profile != "" {
+		at := filepath.Join(o.Scratch, "profile")
+		if err := errors.Join(os.Mkdir(at, 0o755), bind(o.Profile, at)); err != nil {
+			return err
+		}
 	}
 	if o.Volume != "" {
 		if err := mountVolume(o.Volume, filepath.Join(o.Scratch, "queue")); err != nil {

@@ -194,18 +194,27 @@ func (r *round) stopAll() error {
 			return nil
 		}
 		for _, pid := range pids {
-			if n, err := strconv.Atoi(pid); err == nil {
-				syscall.Kill(n, syscall.SIGKILL)
-			}
+			kill(pid, syscall.SIGKILL)
 		}
-		for {
-			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
-				break
-			}
-		}
+		reap()
 		time.Sleep(20 * time.Millisecond)
 	}
 	return errors.New("the system does not end")
+}
+
+func kill(pid string, s syscall.Signal) {
+	if n, err := strconv.Atoi(pid); err == nil {
+		syscall.Kill(n, s)
+	}
+}
+
+// reap takes note of children that have ended.
+func reap() {
+	for {
+		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
+			return
+		}
+	}
 }
 
 func account(name string) owner {
@@ -223,7 +232,7 @@ func writeFull(w io.Writer, all figures, messages int) {
 		{"first", "first delivery after s"}, {"rate", "new mail, SMTP to maildir, a second"}, {"cpu", "processor ms each"},
 		{"ended", "ended a second, spawners that say yes"}, {"memory", "memory MB"},
 	}
-	if _, ok := all.spread(systems[0].name, rowNone, "first"); !ok {
+	if _, ok := all.spread(systems[0].name, rowLater, "rate"); !ok {
 		return
 	}
 	fmt.Fprintf(w, "\nfull: %d messages in the queue\n\n| |", messages)

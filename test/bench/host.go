@@ -116,6 +116,9 @@ func (h *host) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/var/qmail/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	if h.Profile != "" {
+		cmd.Env = append(cmd.Env, "GOQMAIL_PROFILE=/mnt/profile")
+	}
 	cmd.Stdout, cmd.Stderr = h.log, h.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(h.group.Fd())}
 	return cmd

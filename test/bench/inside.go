@@ -57,6 +57,9 @@ func inside(what string) error {
 			return r.explain(fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	if o.Profile != "" {
+		return h.endAll()
+	}
 	return nil
 }
 

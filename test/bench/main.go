@@ -34,7 +34,7 @@ type config struct {
 	toDomains                int
 	atOnce, traced           int
 	inQueue, split           int
-	volume                   string
+	volume, profile          string
 	limit                    time.Duration
 }
 
@@ -61,6 +61,7 @@ func main() {
 	flag.StringVar(&c.volume, "volume", "", "`file` with a full queue that an earlier run was stopped with")
 	flag.IntVar(&c.split, "split", 23, "`number` of folders that it is split into")
 	flag.StringVar(&c.sizes, "sizes", "", "`sizes` of queues that qmail-send finds, with commas, for an ordinary user")
+	flag.StringVar(&c.profile, "profile", "", "only profile our programs, into this `folder`")
 	flag.IntVar(&c.rounds, "rounds", 3, "`number` of rounds, of which the median counts")
 	flag.IntVar(&c.starts, "starts", 300, "`number` of starts of each program; 0: none")
 	flag.IntVar(&c.messages, "messages", 3000, "`number` of messages of a work in one round, at the most")
@@ -104,6 +105,9 @@ func (c *config) run(ctx context.Context) error {
 	}
 	if err := os.MkdirAll(c.scratch, 0o755); err != nil {
 		return err
+	}
+	if c.profile != "" {
+		return c.writeProfiles(ctx)
 	}
 	if os.Getuid() != 0 {
 		fmt.Println("Only root can have hosts of its own: the systems are not compared.")
