@@ -25,26 +25,37 @@ var Dir = sync.OnceValues(func() (string, error) {
 		}
 		return bin, note(bin, "")
 	}
-	root, err := module()
-	if err != nil {
-		return "", err
-	}
-	if err := note(root, ".go"); err != nil {
-		return "", err
-	}
+	var err error
 	if built, err = os.MkdirTemp("", "programs"); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(built, 0o755); err != nil { // for tests that become other users
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", built+"/", "goqmail/cmd/...")
+	return built, Build(built, nil, "...")
+})
+
+// Build builds programs, by their folders in cmd, into a folder, with flags for go
+// build.
+func Build(dir string, flags []string, programs ...string) error {
+	root, err := module()
+	if err != nil {
+		return err
+	}
+	if err := note(root, ".go"); err != nil {
+		return err
+	}
+	args := append([]string{"build", "-o", dir + "/"}, flags...)
+	for _, program := range programs {
+		args = append(args, "goqmail/cmd/"+program)
+	}
+	build := exec.Command("go", args...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, out)
 	}
-	return built, nil
-})
+	return nil
+}
 
 // Remove takes away what [Dir] has built.
 func Remove() {
