@@ -4,19 +4,33 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"math"
 )
 
-// survey looks through a message that can seek, and goes back to where it was.
-// The size is that on the wire, about. Of a message that cannot seek nothing is
-// known, but it may have 8-bit bytes in it.
-func survey(message io.Reader) (size int64, eightBit, known bool) {
-	file, ok := message.(io.ReadSeeker)
+// rest is what is left of a message that can seek, to be looked through without moving
+// on in it: if going back failed, the message would be sent without its beginning. It is
+// nil for other messages.
+func rest(message io.Reader) io.Reader {
+	file, ok := message.(interface {
+		io.Seeker
+		io.ReaderAt
+	})
 	if !ok {
-		return 0, true, false
+		return nil
 	}
 	start, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return 0, true, false // a pipe
+		return nil // a pipe
+	}
+	return io.NewSectionReader(file, start, math.MaxInt64-start)
+}
+
+// survey looks through a message that can seek. The size is that on the wire, about. Of
+// a message that cannot seek nothing is known, but it may have 8-bit bytes in it.
+func survey(message io.Reader) (size int64, eightBit, known bool) {
+	file := rest(message)
+	if file == nil {
+		return 0, true, false
 	}
 	buf := make([]byte, readSize)
 	for {
@@ -24,14 +38,9 @@ func survey(message io.Reader) (size int64, eightBit, known bool) {
 		size += int64(n + bytes.Count(buf[:n], []byte{'\n'}))
 		eightBit = eightBit || hasEightBit(buf[:n])
 		if err != nil {
-			known = err == io.EOF // any other error comes again when it is sent
-			break
+			return size, eightBit, err == io.EOF // any other error comes again when it is sent
 		}
 	}
-	if _, err := file.Seek(start, io.SeekStart); err != nil {
-		return 0, true, false
-	}
-	return size, eightBit, known
 }
 
 // hasEightBit reports whether p is not all ASCII.

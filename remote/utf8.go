@@ -79,24 +79,16 @@ func quoteUTF8(addr string, at int) string {
 // mostHeader is how much of a header is looked at.
 const mostHeader = 32 << 10
 
-// headerOf returns the header of a message that can seek, and goes back to where
-// that was; nil if it cannot.
+// headerOf returns the header of a message that can seek; nil if it cannot.
 func headerOf(message io.Reader) []byte {
-	file, ok := message.(io.ReadSeeker)
-	if !ok {
-		return nil
-	}
-	start, err := file.Seek(0, io.SeekCurrent)
-	if err != nil {
+	file := rest(message)
+	if file == nil {
 		return nil
 	}
 	buf := make([]byte, mostHeader)
 	n, err := io.ReadFull(file, buf)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		n = 0 // the error comes again when the message is sent
-	}
-	if _, err := file.Seek(start, io.SeekStart); err != nil {
-		return nil
 	}
 	header := buf[:n]
 	for _, end := range []string{"\n\n", "\n\r\n"} {
