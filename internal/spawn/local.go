@@ -57,7 +57,9 @@ func (l Local) Deliver(d Delivery) report.Report {
 		if a, ok := l.Staying.Do(credential, args[2:], d.Message); ok {
 			return stayedLocal(a)
 		}
-		d.Message.Seek(0, io.SeekStart)
+		if _, err := d.Message.Seek(0, io.SeekStart); err != nil {
+			return report.Z("qmail-spawn unable to rewind message. (#4.3.0)\n")
+		}
 	}
 	var out localOutput
 	status, err := Child{

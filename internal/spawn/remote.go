@@ -30,7 +30,9 @@ func (r Remote) Deliver(d Delivery) report.Report {
 			io.WriteString(&out, a.Text)
 			return remoteReport(a.Code, &out)
 		}
-		d.Message.Seek(0, io.SeekStart)
+		if _, err := d.Message.Seek(0, io.SeekStart); err != nil {
+			return report.Z("qmail-spawn unable to rewind message. (#4.3.0)\n")
+		}
 	}
 	status, err := Child{
 		Path:   r.Program.Path,
