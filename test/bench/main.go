@@ -65,7 +65,7 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 3, "`number` of rounds, of which the median counts")
 	flag.IntVar(&c.starts, "starts", 300, "`number` of starts of each program; 0: none")
 	flag.IntVar(&c.messages, "messages", 3000, "`number` of messages of a work in one round, at the most")
-	flag.DurationVar(&c.limit, "limit", 6*time.Second, "`time` in which they are submitted, at the most; 0: any")
+	flag.DurationVar(&c.limit, "limit", 5*time.Second, "`time` in which they are submitted, at the most; 0: any")
 	flag.IntVar(&c.toDomains, "domains", 10000, "`number` of messages to 200 domains")
 	flag.IntVar(&c.recipients, "recipients", 3000, "`number` of recipients of a list")
 	flag.IntVar(&c.atOnce, "atonce", 5000, "`number` of remote deliveries at once; 0: none")
@@ -137,7 +137,10 @@ func (c *config) compare(ctx context.Context) error {
 		if failed[what] || ctx.Err() != nil {
 			return
 		}
-		if err := measure(ctx, o, all.add); err != nil {
+		begun := time.Now()
+		err := measure(ctx, o, all.add)
+		fmt.Fprintf(os.Stderr, "%s: %.0f s\n", what, time.Since(begun).Seconds())
+		if err != nil {
 			fmt.Fprintf(os.Stderr, "bench: %s is left out from here on: %v\n", what, err)
 			failed[what] = true
 		}
