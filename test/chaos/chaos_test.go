@@ -152,16 +152,23 @@ func run(t *testing.T) {
 	length, seed := settings(t)
 	t.Logf("CHAOS_SEED=%d CHAOS_TIME=%v", seed, length)
 	w := newWorld(t, seed)
-	w.storm(length / 2)
-	w.garbage()
+	rounds := (length/2 + round - 1) / round
+	for range rounds {
+		w.storm(length / 2 / rounds)
+		w.garbage()
+	}
 	w.longRun(length / 2)
 }
+
+// round is how long a storm lasts: it leaves files in the queue that are taken for
+// garbage two days later, and there is not room for more of them.
+const round = 90 * time.Second
 
 // storm has traffic under all faults, and then judges.
 func (w *world) storm(length time.Duration) {
 	w.t.Logf("the storm: %v", length)
 	w.start()
-	f := w.faults(1)
+	f := w.faults()
 	f.begin(f.kills, f.restarts, f.stops, f.signals, f.fills, f.jumps, f.outages)
 	w.traffic(length)
 	f.end()
@@ -176,7 +183,7 @@ func (w *world) storm(length time.Duration) {
 func (w *world) longRun(length time.Duration) {
 	w.t.Logf("the long run: %v", length)
 	w.start()
-	f := w.faults(2)
+	f := w.faults()
 	f.begin(f.stops, f.signals, f.fills, f.jumps, f.outages)
 	w.traffic(length / 4)
 	f.end()
@@ -193,8 +200,8 @@ func (w *world) longRun(length time.Duration) {
 	w.judge(strict)
 }
 
-// chance is a source of chances for one part of the test.
-func chance(seed, part uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, part)) }
+// chance is a source of chances.
+func chance(seed, number uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, number)) }
 
 // between is a length of time.
 func between(r *rand.Rand, from, to time.Duration) time.Duration {

@@ -15,7 +15,6 @@ import (
 // faults go on beside the traffic.
 type faults struct {
 	w     *world
-	part  uint64
 	stop  chan struct{}
 	group sync.WaitGroup
 
@@ -23,16 +22,16 @@ type faults struct {
 	counts map[string]int
 }
 
-func (w *world) faults(part uint64) *faults {
-	return &faults{w: w, part: part, counts: map[string]int{}}
+func (w *world) faults() *faults {
+	return &faults{w: w, counts: map[string]int{}}
 }
 
 // begin starts some of them, each with chances of its own.
 func (f *faults) begin(all ...func(*rand.Rand)) {
 	f.stop = make(chan struct{})
 	f.w.sink.flaky.Store(true)
-	for i, fault := range all {
-		r := chance(f.w.seed, 1<<41+f.part<<8+uint64(i))
+	for _, fault := range all {
+		r := f.w.chance()
 		f.group.Go(func() { fault(r) })
 	}
 }

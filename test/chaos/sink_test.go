@@ -26,7 +26,7 @@ type sink struct {
 }
 
 func newSink(w *world) *sink {
-	s := &sink{w: w, r: chance(w.seed, 1<<40)}
+	s := &sink{w: w, r: w.chance()}
 	s.listen()
 	return s
 }

@@ -49,8 +49,8 @@ func (w *world) traffic(length time.Duration) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	before := w.total()
-	for i := range uint64(senders) {
-		s := &submitter{w: w, r: chance(w.seed, 1<<42+uint64(w.part)<<8+i)}
+	for range senders {
+		s := &submitter{w: w, r: w.chance()}
 		group.Go(func() {
 			defer s.hangUp()
 			for time.Now().Before(end) {

@@ -3,6 +3,7 @@ package chaos
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ type world struct {
 	*ledger
 	t          *testing.T
 	seed       uint64
+	chances    uint64 // how many sources there are
 	clock      clock
 	sink       *sink
 	services   []*service
@@ -39,6 +41,12 @@ func newWorld(t *testing.T, seed uint64) *world {
 	go w.collect(stop)
 	t.Cleanup(func() { close(stop) })
 	return w
+}
+
+// chance is a new source of chances, for one part of the test.
+func (w *world) chance() *rand.Rand {
+	w.chances++
+	return chance(w.seed, 1<<40+w.chances) // those below are for messages
 }
 
 // service is a program that is started again whenever it ends.
