@@ -132,6 +132,9 @@ func (c *config) compare(ctx context.Context) error {
 	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Limit: c.limit, ToDomains: c.toDomains, Recipients: c.recipients}
 	failed := map[string]bool{}
 	try := func(name, part string, o order) {
+		if len(o.Works) == 0 {
+			return
+		}
 		o.System = name
 		what := strings.TrimSpace(name + " " + part)
 		if failed[what] || ctx.Err() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,7 +73,8 @@ func printProfiles(ctx context.Context, work, folder string) error {
 			parts[program] = append(parts[program], name)
 		}
 	}
-	for _, f := range profileOrder(parts) {
+	used := map[string]time.Duration{}
+	for _, f := range slices.Sorted(maps.Keys(parts)) {
 		whole := filepath.Join(folder, f+".pprof")
 		if err := exec.CommandContext(ctx, "go", append([]string{"tool", "pprof", "-proto", "-output", whole}, parts[f]...)...).Run(); err != nil {
 			return fmt.Errorf("go tool pprof: %w", err)
@@ -84,6 +86,7 @@ func printProfiles(ctx context.Context, work, folder string) error {
 		if err != nil {
 			return fmt.Errorf("go tool pprof: %w", err)
 		}
+		used[f] = samplesIn(string(top))
 		fmt.Printf("\n%s, %s\n", work, f)
 		for line := range strings.Lines(string(top)) {
 			if fields := strings.Fields(line); len(fields) > 5 && strings.HasSuffix(fields[4], "%") || strings.HasPrefix(line, "Duration") {
@@ -91,7 +94,30 @@ func printProfiles(ctx context.Context, work, folder string) error {
 			}
 		}
 	}
+	printShares(work, used)
 	return nil
+}
+
+// samplesIn is the processor time that pprof says it has seen: in a line such as
+// "Duration: 9.72s, Total samples = 470ms ( 4.84%)".
+func samplesIn(top string) time.Duration {
+	_, rest, _ := strings.Cut(top, "Total samples = ")
+	word, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	d, _ := time.ParseDuration(strings.Replace(word, "mins", "m", 1))
+	return d
+}
+
+// printShares says how much of the processor time of all programs that stay each
+// has used.
+func printShares(work string, used map[string]time.Duration) {
+	all := time.Duration(0)
+	for _, d := range used {
+		all += d
+	}
+	fmt.Printf("\n%s: %.1f s of processor time in all\n\n| program | of all |\n| --- | --- |\n", work, all.Seconds())
+	for _, f := range slices.Sorted(maps.Keys(used)) {
+		fmt.Printf("| %s | %.0f%% |\n", f, 100*used[f].Seconds()/max(all.Seconds(), 0.001))
+	}
 }
 
 // The functions that tell something are our own, and system calls by their names.
@@ -99,14 +125,6 @@ const (
 	profileShows = `^goqmail/|^main\.|^syscall\.[A-Z]|^golang\.org/x/sys/unix\.[A-Z]|^runtime\.(gcBgMarkWorker|schedule|mallocgc)$`
 	profileHides = `durable\.retry|durable\.open\b|\.func[0-9]|syscall\.(Raw)?Syscall6?$|exitcode\.Main|^main\.(main|run)$|Together|WaitGroup`
 )
-
-func profileOrder(parts map[string][]string) (names []string) {
-	for name := range parts {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
 
 // endAll has the system end by itself, as its programs write their profiles then.
 func (h *host) endAll() error {

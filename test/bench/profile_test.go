@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"goqmail/queue"
 )
@@ -43,5 +44,19 @@ func TestProfile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(into + "/*"); len(left) != 1 {
 		t.Errorf("the parts of the profile are left: %q", left)
+	}
+}
+
+func TestSamplesIn(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"Duration: 9.72s, Total samples = 470ms ( 4.84%)\n": 470 * time.Millisecond,
+		"Duration: 9.72s, Total samples = 2.47s (25.42%)\n": 2470 * time.Millisecond,
+		"Duration: 9mins, Total samples = 1.5mins (16%)\n":  90 * time.Second,
+		"Duration: 9.72s, Total samples = 0 \n":             0,
+		"":                                                  0,
+	} {
+		if got := samplesIn(text); got != want {
+			t.Errorf("samplesIn(%q) = %v, want %v", text, got, want)
+		}
 	}
 }
