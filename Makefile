@@ -55,7 +55,7 @@ bench: all ## as root: figures side by side with other mail systems (BENCH=-help
 
 race: go ## the tests under the race detector, but for those of whole programs, which are built without it
 	@command -v gcc >/dev/null || { echo 'missing: gcc (apt-get install gcc libc6-dev)' >&2; exit 1; }
-	CGO_ENABLED=1 go test -race $(unit) $$(go list ./... | grep -vE '/test/(callers|chaos|install|dns|hostile|load|peers|powercut|privileges|system|targets)$$')
+	CGO_ENABLED=1 go test -race $(unit) $$(go list ./... | grep -vE '/test/(callers|chaos|install|dns|faults|hostile|load|peers|powercut|privileges|system|targets)$$')
 
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	@for p in $$(go list ./...); do \
