@@ -328,23 +328,6 @@ func (d *destinations) unpark(j *job) {
 	}
 }
 
-// remove takes messages out of a heap.
-func (h *entries) remove(numbers map[queue.Number]bool) {
-	kept := entries{}
-	for _, e := range *h {
-		if !numbers[e.n] {
-			kept = append(kept, e)
-		}
-	}
-	if len(kept) == len(*h) {
-		return
-	}
-	*h = (*h)[:0]
-	for _, e := range kept {
-		h.push(e)
-	}
-}
-
 // borrow keeps a message from being preprocessed; it is false if it just is. When
 // it returns, a message that was preprocessed before has been handed over.
 func (in *intake) borrow(n queue.Number) bool {

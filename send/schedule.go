@@ -2,6 +2,7 @@ package send
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"goqmail/queue"
@@ -74,21 +75,38 @@ func (h *entries) pop() entry {
 	top := s[0]
 	last := len(s) - 1
 	s[0] = s[last]
-	s = s[:last]
-	*h = s
-	for i := 0; ; {
+	*h = s[:last]
+	h.down(0)
+	return top
+}
+
+// down moves an entry to behind those that are due before it.
+func (h entries) down(i int) {
+	for {
 		child := 2*i + 1
-		if child >= len(s) {
-			return top
+		if child >= len(h) {
+			return
 		}
-		if child+1 < len(s) && s[child+1].due < s[child].due {
+		if child+1 < len(h) && h[child+1].due < h[child].due {
 			child++
 		}
-		if s[i].due <= s[child].due {
-			return top
+		if h[i].due <= h[child].due {
+			return
 		}
-		s[i], s[child] = s[child], s[i]
+		h[i], h[child] = h[child], h[i]
 		i = child
+	}
+}
+
+// remove takes messages out, in one pass over what may be a million others.
+func (h *entries) remove(numbers map[queue.Number]bool) {
+	before := len(*h)
+	*h = slices.DeleteFunc(*h, func(e entry) bool { return numbers[e.n] })
+	if len(*h) == before {
+		return
+	}
+	for i := len(*h)/2 - 1; i >= 0; i-- {
+		h.down(i)
 	}
 }
 

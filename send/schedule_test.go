@@ -59,3 +59,30 @@ func TestEntries(t *testing.T) {
 		t.Errorf("after allDue: %v, %v", e, ok)
 	}
 }
+
+func TestRemoveFromEntries(t *testing.T) {
+	var h entries
+	r := rand.New(rand.NewPCG(3, 4))
+	gone := map[queue.Number]bool{5000: true} // one that is not there
+	const count = 1000
+	for i := range count {
+		h.push(entry{due: r.Int64N(300), n: queue.Number(i)})
+		if r.IntN(3) == 0 {
+			gone[queue.Number(i)] = true
+		}
+	}
+	h.remove(gone)
+	h.remove(map[queue.Number]bool{5000: true})
+	last, left := int64(-1), 0
+	for len(h) > 0 {
+		e := h.pop()
+		if gone[e.n] || e.due < last {
+			t.Fatalf("%v comes after one due at %d; removed: %v", e, last, gone[e.n])
+		}
+		last = e.due
+		left++
+	}
+	if want := count - len(gone) + 1; left != want {
+		t.Errorf("%d are left, want %d", left, want)
+	}
+}
