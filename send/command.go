@@ -309,8 +309,7 @@ func (s *Server) stopJobs(m *message) {
 		if j == nil {
 			continue
 		}
-		j.stopped, j.broken = true, true
-		j.buffer = nil // deliverNext passes over such a job
+		j.leave(s.now(), len(j.buffer) > 0 || !j.ended)
 		j.lane.destinations.unpark(j)
 		s.closeJob(j)
 	}

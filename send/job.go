@@ -146,7 +146,8 @@ func (s *Server) recipientsRead(j *job, batch []queue.Recipient, err error) {
 	}
 	j.left += len(batch)
 	if j.stopped {
-		batch, j.broken = nil, true
+		j.leave(s.now(), len(batch) > 0)
+		batch = nil
 	}
 	idle := len(j.buffer) == 0
 	j.buffer = append(j.buffer, batch...)
@@ -154,6 +155,16 @@ func (s *Server) recipientsRead(j *job, batch []queue.Recipient, err error) {
 		j.lane.ready.push(j)
 	}
 	s.closeJob(j)
+}
+
+// leave has a job begin no more deliveries. What was not begun has not failed, and is
+// due, unless the order that wants it so says otherwise.
+func (j *job) leave(now time.Time, more bool) {
+	if more {
+		j.retry = now
+	}
+	j.stopped, j.broken = true, true
+	j.buffer = nil // deliverNext passes over such a job
 }
 
 // notOpened puts off a message whose files cannot be opened. If they are gone,
