@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Errors of [Client.Do].
@@ -26,8 +28,14 @@ type Client struct {
 
 	mu      sync.Mutex
 	last    uint32
-	waiting map[uint32]chan Answer
+	waiting map[uint32]waiter
 	gone    chan struct{} // closed when the connection has ended
+}
+
+// waiter is who waits for an answer.
+type waiter struct {
+	answered func(i int, a Answer, err error)
+	i        int
 }
 
 // NewClient waits for the hello, until the deadline. It must be that of the program
@@ -46,7 +54,7 @@ func NewClient(c *Conn, program Identity, deadline time.Time) (*Client, error) {
 		return nil, fmt.Errorf("it said %q in place of %q", hello[:n], want)
 	}
 	c.SetReadDeadline(time.Time{})
-	client := &Client{conn: c, Note: strings.TrimSpace(note), waiting: map[uint32]chan Answer{}, gone: make(chan struct{})}
+	client := &Client{conn: c, Note: strings.TrimSpace(note), waiting: map[uint32]waiter{}, gone: make(chan struct{})}
 	go client.read()
 	return client, nil
 }
@@ -66,8 +74,12 @@ func (c *Client) Do(args []string, files ...*os.File) (Answer, error) {
 // Begin sends a request and returns a function that waits for its answer. The files
 // may be closed at once.
 func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, error), err error) {
-	answer := make(chan Answer, 1)
-	number, ok := c.enter(answer)
+	type result struct {
+		a   Answer
+		err error
+	}
+	answer := make(chan result, 1)
+	number, ok := c.enter(1, func(_ int, a Answer, err error) { answer <- result{a, err} })
 	if !ok {
 		return nil, ErrNotSent
 	}
@@ -76,57 +88,117 @@ func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, e
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	return func() (Answer, error) {
-		a, ok := <-answer
-		if !ok {
-			return Answer{}, ErrGone
-		}
-		return a, nil
+		r := <-answer
+		return r.a, r.err
 	}, nil
 }
 
-func (c *Client) enter(answer chan Answer) (number uint32, ok bool) {
+// TakesMany reports whether Many may be called.
+func (c *Client) TakesMany() bool { return c.Note == manyNote }
+
+// Many sends a request for count pieces of work, whose arguments the process knows how
+// to tell apart; the files are for all of them, and may be closed at once. Answered is
+// called for each, as its answer comes, with an error if none will come. After an
+// error of Many it is not called.
+func (c *Client) Many(count int, args []string, answered func(i int, a Answer, err error), files ...*os.File) error {
+	first, ok := c.enter(count, answered)
+	if !ok {
+		return ErrNotSent
+	}
+	if err := c.conn.Send(appendMany(nil, first, count, args), files...); err != nil {
+		for i := range count {
+			c.leave(first + uint32(i))
+		}
+		return fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	return nil
+}
+
+// enter takes so many numbers in a row.
+func (c *Client) enter(count int, answered func(int, Answer, error)) (first uint32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.Ended() {
 		return 0, false
 	}
-	c.last++
-	for c.waiting[c.last] != nil {
-		c.last++
+	first = c.last + 1
+	for i := 0; i < count; i++ {
+		number := first + uint32(i)
+		if _, taken := c.waiting[number]; taken || number == manyNumber {
+			first, i = number+1, -1
+		}
 	}
-	c.waiting[c.last] = answer
-	return c.last, true
+	for i := range count {
+		c.waiting[first+uint32(i)] = waiter{answered, i}
+	}
+	c.last = first + uint32(count) - 1
+	return first, true
 }
 
-func (c *Client) leave(number uint32) chan Answer {
+func (c *Client) leave(number uint32) (w waiter, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answer := c.waiting[number]
+	w, ok = c.waiting[number]
 	delete(c.waiting, number)
-	return answer
+	return w, ok
 }
 
 // read hands out the answers until the connection ends.
 func (c *Client) read() {
 	buf := make([]byte, MaxPacket)
-	for {
+	for reset := false; ; {
 		n, fds, err := c.conn.Receive(buf)
 		closeAll(fds)
-		if err != nil || n < 5 {
-			break
+		if errors.Is(err, unix.ECONNRESET) && !reset {
+			reset = true // it left a request unread; what it has answered still comes
+			continue
 		}
-		if answer := c.leave(binary.BigEndian.Uint32(buf)); answer != nil {
-			answer <- Answer{Code: int(buf[4]), Text: string(buf[5:n])}
+		if err != nil || !c.handOut(buf[:n]) {
+			break
 		}
 	}
 	c.conn.Close()
+	for _, w := range c.end() {
+		w.answered(w.i, Answer{}, ErrGone)
+	}
+}
+
+// handOut hands out the answers in a packet; it is false if that is of an unknown form.
+func (c *Client) handOut(p []byte) bool {
+	if len(p) < 5 {
+		return false
+	}
+	if number := binary.BigEndian.Uint32(p); number != manyNumber {
+		c.give(number, Answer{Code: int(p[4]), Text: string(p[5:])})
+		return true
+	}
+	for p = p[4:]; len(p) > 0; {
+		number, a, rest, ok := cutAnswer(p)
+		if !ok {
+			return false
+		}
+		c.give(number, a)
+		p = rest
+	}
+	return true
+}
+
+func (c *Client) give(number uint32, a Answer) {
+	if w, ok := c.leave(number); ok {
+		w.answered(w.i, a, nil)
+	}
+}
+
+// end closes the channel gone and returns who waits in vain.
+func (c *Client) end() (left []waiter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.gone)
-	for number, answer := range c.waiting {
-		close(answer)
+	for number, w := range c.waiting {
+		left = append(left, w)
 		delete(c.waiting, number)
 	}
+	return left
 }
 
 // Gone is closed when the process cannot be asked any more.

@@ -26,6 +26,14 @@
 //	00 00 00 07  kim·/home/kim·kim-list·-·list·test.example··./Maildir/·
 //	00 00 00 07  00  did 1+0+0⏎
 //
+// A process that can do many pieces of work by one request says so at the end of its
+// hello, in the word many. They have numbers in a row, and descriptors in common;
+// which of the arguments belong to which of them is up to the program. The answers
+// come as they are done, many in one packet if they come fast:
+//
+//	request  00 00 00 00  first number (4 bytes)  count (4 bytes)  argument·  argument·  ...
+//	answer   00 00 00 00  then for each: number (4 bytes)  code (1 byte)  length (4 bytes)  text
+//
 // A packet has at most [MaxPacket] bytes; longer requests are not sent. The end of
 // the connection ends the process, once it has done what it was asked for.
 package serve

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -77,9 +78,8 @@ func TestExample(t *testing.T) {
 	if string(p) != want {
 		t.Errorf("the request is %q, want %q", p, want)
 	}
-	number, got, ok := parseRequest(p)
-	if !ok || number != 7 || !slices.Equal(got, args) {
-		t.Errorf("it is read as %d, %q, %v", number, got, ok)
+	if r, ok := parseRequest(p); !ok || r.many || r.first != 7 || !slices.Equal(r.args, args) {
+		t.Errorf("it is read as %v, %v", r, ok)
 	}
 }
 
@@ -261,18 +261,114 @@ func TestNewConn(t *testing.T) {
 
 func FuzzRequest(f *testing.F) {
 	f.Add(appendRequest(nil, 7, []string{"a", "", "b"}))
+	f.Add(appendMany(nil, 7, 2, []string{"a", "", "b", "c"}))
 	f.Add([]byte("\x00\x00\x00\x01no end"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00none"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		number, args, ok := parseRequest(p)
-		if ok != (len(p) >= 4) {
-			t.Fatalf("%q: ok is %v", p, ok)
-		}
+		r, ok := parseRequest(p)
 		if !ok {
 			return
 		}
-		whole := p[:bytes.LastIndexByte(p[4:], 0)+1+4]
-		if again := appendRequest(nil, number, args); !bytes.Equal(again, whole) {
+		head, again := 4, appendRequest(nil, r.first, r.args)
+		if r.many {
+			head, again = 12, appendMany(nil, r.first, r.count, r.args)
+		}
+		if whole := p[:bytes.LastIndexByte(p[head:], 0)+1+head]; !bytes.Equal(again, whole) {
 			t.Errorf("%q is read as %q", p, again)
 		}
 	})
+}
+
+func FuzzAnswers(f *testing.F) {
+	f.Add(appendAnswer(appendAnswer(nil, 7, Answer{0, "one"}), 1<<31, Answer{Code: Once}))
+	f.Add([]byte("\x00\x00\x00\x01\x00\xff\xff\xff\xffshort"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		number, a, rest, ok := cutAnswer(p)
+		if ok && len(a.Text) <= MaxPacket-answerHead-4 && !bytes.Equal(append(appendAnswer(nil, number, a), rest...), p) {
+			t.Errorf("%q is read as %d, %v, %q", p, number, a, rest)
+		}
+	})
+}
+
+// many asks for many pieces of work and returns what becomes of each.
+func many(t *testing.T, client *Client, args []string, files ...*os.File) []string {
+	t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	all.Add(len(args))
+	got := make([]string, len(args))
+	err := client.Many(len(args), args, func(i int, a Answer, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		got[i] += fmt.Sprint(a.Code, a.Text, err)
+		all.Done()
+	}, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
+	return got
+}
+
+// TestMany asks for many things in one request; each gets its own answer.
+func TestMany(t *testing.T) {
+	client, ended := start(t, Server{Most: 5000, Do: func([]string, []*os.File) Answer { return Answer{Text: "one"} },
+		Many: func(count int, args []string, files []*os.File, answer func(int, Answer)) {
+			text, _ := io.ReadAll(files[0])
+			for i := range count {
+				answer(count-1-i, Answer{Code: i % 200, Text: args[count-1-i] + string(text)})
+			}
+		}})
+	if !client.TakesMany() {
+		t.Fatal("the process does not take many")
+	}
+	for _, count := range []int{1, 3000, 2} {
+		args := make([]string, count)
+		for i := range args {
+			args[i] = strings.Repeat("x", i%10)
+		}
+		for i, got := range many(t, client, args, file(t, " text")) {
+			if want := fmt.Sprint((count-1-i)%200, args[i]+" text", nil); got != want {
+				t.Fatalf("%d of %d: got %q, want %q", i, count, got, want)
+			}
+		}
+	}
+	if a, err := client.Do(nil); a.Text != "one" || err != nil {
+		t.Errorf("between them: %v, %v", a, err)
+	}
+	for _, got := range many(t, client, make([]string, 5001), file(t, "")) {
+		if want := fmt.Sprint(Once, "", nil); got != want {
+			t.Fatalf("beyond the limit: got %q, want %q", got, want)
+		}
+	}
+	client.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve ends with %v", err)
+	}
+}
+
+// TestManyGone has a process that ends when it has answered one.
+func TestManyGone(t *testing.T) {
+	conn, end, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Sendto(int(end.Fd()), []byte(self(t).hello(manyNote)), 0, nil)
+	client, err := NewClient(conn, self(t), time.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan string, 3)
+	err = client.Many(3, make([]string, 3), func(i int, a Answer, err error) { answers <- fmt.Sprint(i, a.Text, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Sendto(int(end.Fd()), appendAnswer([]byte{0, 0, 0, 0}, 2, Answer{Text: "done"}), 0, nil)
+	end.Close()
+	<-client.Gone()
+	got := []string{<-answers, <-answers, <-answers}
+	slices.Sort(got)
+	if want := []string{"0process is gone", "1done<nil>", "2process is gone"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

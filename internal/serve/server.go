@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,17 +71,25 @@ type Server struct {
 	// Do does what a request asks for, in a goroutine of its own. The files are
 	// closed when it returns.
 	Do func(args []string, files []*os.File) Answer
+	// Many does what a request for many pieces of work asks for, in a goroutine of its
+	// own; nil if there are none. It calls answer once for each, from 0 to count less
+	// one, as it is done, from any goroutine, and returns when it has done so for all.
+	Many func(count int, args []string, files []*os.File, answer func(i int, a Answer))
 }
 
 // Serve answers the requests that come until the other end closes the connection.
 // It returns when all are answered.
 func (s *Server) Serve(c *Conn) error {
-	if err := c.Send([]byte(s.Self.hello(s.Note))); err != nil {
+	note := s.Note
+	if s.Many != nil {
+		note = manyNote
+	}
+	if err := c.Send([]byte(s.Self.hello(note))); err != nil {
 		return err
 	}
-	var work sync.WaitGroup
-	defer work.Wait()
-	places := make(chan struct{}, s.Most)
+	on := &service{Server: s, conn: c, answers: answers{to: c}}
+	defer on.answers.wait()
+	defer on.work.Wait()
 	buf := make([]byte, MaxPacket)
 	for {
 		if s.Idle > 0 {
@@ -92,30 +100,73 @@ func (s *Server) Serve(c *Conn) error {
 		switch {
 		case err == io.EOF:
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded) && len(places) > 0:
+		case errors.Is(err, os.ErrDeadlineExceeded) && on.used.Load() > 0:
 			continue
 		case err != nil && !incomplete:
 			return err
 		}
-		number, args, ok := parseRequest(buf[:n])
-		if !ok {
+		r, ok := parseRequest(buf[:n])
+		if !ok || r.many && s.Many == nil {
 			closeAll(fds)
 			return errors.New("request of an unknown form")
 		}
-		if incomplete || !take(places) {
+		if incomplete || !on.take(r.count) {
 			closeAll(fds)
-			c.answer(number, Answer{Code: Once})
+			on.refuse(r)
 			continue
 		}
-		work.Go(func() {
-			files := asFiles(fds)
-			a := s.Do(args, files)
-			for _, f := range files {
-				f.Close()
-			}
-			<-places
-			c.answer(number, a)
+		on.work.Go(func() { on.do(r, asFiles(fds)) })
+	}
+}
+
+// service is a connection with what is under way on it.
+type service struct {
+	*Server
+	conn    *Conn
+	answers answers
+	work    sync.WaitGroup
+	used    atomic.Int64 // pieces of work under way
+}
+
+// take takes so many places, if they are there.
+func (s *service) take(count int) bool {
+	if s.used.Add(int64(count)) <= int64(s.Most) {
+		return true
+	}
+	s.used.Add(-int64(count))
+	return false
+}
+
+// do does the work and answers.
+func (s *service) do(r request, files []*os.File) {
+	if r.many {
+		s.Many(r.count, r.args, files, func(i int, a Answer) {
+			s.used.Add(-1)
+			s.answers.add(r.first+uint32(i), a)
 		})
+		closeFiles(files)
+		return
+	}
+	a := s.Do(r.args, files)
+	closeFiles(files)
+	s.used.Add(-1)
+	s.conn.answer(r.first, a)
+}
+
+// refuse answers that the program has to be run.
+func (s *service) refuse(r request) {
+	if !r.many {
+		s.conn.answer(r.first, Answer{Code: Once})
+		return
+	}
+	for i := range r.count {
+		s.answers.add(r.first+uint32(i), Answer{Code: Once})
+	}
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
 	}
 }
 
@@ -127,43 +178,10 @@ func asFiles(fds []int) []*os.File {
 	return files
 }
 
-func take(places chan struct{}) bool {
-	select {
-	case places <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 // answer sends an answer. If nobody is there to take it, the requests end too.
 func (c *Conn) answer(number uint32, a Answer) {
 	p := binary.BigEndian.AppendUint32(nil, number)
 	p = append(p, byte(a.Code))
 	p = append(p, a.Text[:min(len(a.Text), MaxPacket-len(p))]...)
 	_ = c.Send(p)
-}
-
-func parseRequest(p []byte) (number uint32, args []string, ok bool) {
-	if len(p) < 4 {
-		return 0, nil, false
-	}
-	number = binary.BigEndian.Uint32(p)
-	text := string(p[4:])
-	for text != "" {
-		arg, rest, found := strings.Cut(text, "\x00")
-		if !found {
-			break
-		}
-		args, text = append(args, arg), rest
-	}
-	return number, args, true
-}
-
-func appendRequest(p []byte, number uint32, args []string) []byte {
-	p = binary.BigEndian.AppendUint32(p, number)
-	for _, arg := range args {
-		p = append(append(p, arg...), 0)
-	}
-	return p
 }
