@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // connError is an error of the connection, as opposed to the message.
@@ -13,9 +14,55 @@ type connError struct{ error }
 // readSize is how much of a message is read at a time.
 const readSize = 32 << 10
 
-// body sends the message and the dot that ends it.
+// bodyOf sends the message and the dot that ends it.
+func (s *session) bodyOf(m *Mail) error {
+	if m.shared == nil {
+		return s.body(m.Message)
+	}
+	wire, err := m.shared.onWire()
+	if err != nil {
+		return err
+	}
+	if wire == nil { // it is too long
+		return s.body(m.shared.reader())
+	}
+	if err := s.out.Flush(); err != nil {
+		return &connError{err}
+	}
+	for piece := range slices.Chunk(wire, readSize) {
+		s.critical = len(wire) <= readSize
+		wire = wire[len(piece):]
+		if _, err := (timedWriter{s.conn, s.timeout}).Write(piece); err != nil {
+			return &connError{err}
+		}
+	}
+	return nil
+}
+
+// body is bodyOf for a message that is read once.
 func (s *session) body(message io.Reader) error {
-	w := &dataWriter{out: s.out, lineStart: true}
+	out := bufio.NewWriterSize(s.out, readSize)
+	if err := copyBody(out, message); err != nil {
+		return err
+	}
+	s.critical = true
+	out.WriteString(dot)
+	err := out.Flush()
+	if err == nil {
+		err = s.out.Flush()
+	}
+	if err != nil {
+		return &connError{err}
+	}
+	return nil
+}
+
+// dot ends a message.
+const dot = ".\r\n"
+
+// copyBody writes a message as SMTP has it, without its dot.
+func copyBody(out *bufio.Writer, message io.Reader) error {
+	w := &dataWriter{out: out, lineStart: true}
 	buf := make([]byte, readSize)
 	for {
 		n, err := message.Read(buf)
@@ -31,11 +78,6 @@ func (s *session) body(message io.Reader) error {
 	}
 	if !w.lineStart {
 		return errPartialLine
-	}
-	s.critical = true
-	s.out.WriteString(".\r\n")
-	if err := s.out.Flush(); err != nil {
-		return &connError{err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"net"
 	"time"
@@ -26,13 +27,14 @@ type session struct {
 	key        string      // see Idle
 	used       bool        // another message went before
 	ready      bool        // a message was carried over, and the host waits for another
+	dataAhead  bool        // DATA has gone out ahead of the replies about recipients
 	messages   int         // that were carried over
 }
 
-// Sizes of the buffers of a session, in bytes.
+// Sizes of the buffers of a session, in bytes. There may be many thousands of sessions.
 const (
-	inSize  = 4 << 10
-	outSize = 32 << 10
+	inSize  = 1 << 10
+	outSize = 4 << 10
 )
 
 func newSession(conn net.Conn, peer string, timeout time.Duration) *session {
@@ -71,7 +73,7 @@ func (w timedWriter) Write(p []byte) (int, error) {
 // to come in time: a host that sends a byte now and then is as good as dead.
 func (s *session) reply() (reply, error) {
 	err := s.out.Flush()
-	if err == nil {
+	if err == nil && !s.hasLine() {
 		err = s.conn.SetReadDeadline(time.Now().Add(s.timeout))
 	}
 	var r reply
@@ -80,6 +82,15 @@ func (s *session) reply() (reply, error) {
 	}
 	s.lost = err
 	return r, err
+}
+
+// hasLine reports whether a line has come that was not read yet.
+func (s *session) hasLine() bool {
+	if s.in.Buffered() == 0 {
+		return false
+	}
+	b, _ := s.in.Peek(s.in.Buffered())
+	return bytes.IndexByte(b, '\n') >= 0
 }
 
 // command sends a line and waits for the reply.

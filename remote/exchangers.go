@@ -27,7 +27,8 @@ type target struct {
 	helo string     // what to call this host there
 	// route is the one that leads there; zero if none does.
 	route Route
-	qmtp  bool // QMTP in place of SMTP
+	pref  uint16 // of the exchanger; 0 if there is none
+	qmtp  bool   // QMTP in place of SMTP
 	// first is true if the same host comes next by SMTP, lest it be left alone
 	// because it does not answer to QMTP.
 	first bool
@@ -72,9 +73,9 @@ func (c *Client) findTargets(ctx context.Context, s *Settings, sender, host stri
 	var all []target
 	for _, f := range found[:min(len(found), mostAddresses)] {
 		if speaksQMTP(f.pref) {
-			all = append(all, target{addr: netip.AddrPortFrom(f.addr, qmtpPort), name: f.name, qmtp: true, first: true})
+			all = append(all, target{addr: netip.AddrPortFrom(f.addr, qmtpPort), name: f.name, pref: f.pref, qmtp: true, first: true})
 		}
-		all = append(all, target{addr: netip.AddrPortFrom(f.addr, smtpPort), name: f.name})
+		all = append(all, target{addr: netip.AddrPortFrom(f.addr, smtpPort), name: f.name, pref: f.pref})
 	}
 	return all, nil
 }

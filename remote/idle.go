@@ -2,7 +2,7 @@ package remote
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +30,20 @@ type idleSession struct {
 // required of the server when they began.
 func sessionKey(m *Mail, host string, to target, need Requirement) string {
 	_, domain, _ := strings.Cut(m.Sender, "@") // which may have a certificate of its own
-	return fmt.Sprintf("%q", []any{to.addr, to.name, to.from, to.helo, to.route, host, need.Level, need.Why, domain})
+	if need.plain() {
+		host = "" // it does not matter which of those that the server has mail for
+	}
+	var b strings.Builder
+	for _, field := range []string{
+		to.addr.String(), to.name, to.from.String(), to.helo,
+		to.route.Relay, to.route.User, to.route.Password, host,
+		strconv.Itoa(int(need.Level)), need.Why, domain,
+	} {
+		b.WriteString(strconv.Itoa(len(field)))
+		b.WriteByte(' ')
+		b.WriteString(field)
+	}
+	return b.String()
 }
 
 // take returns a session for a message, or nil.

@@ -53,12 +53,13 @@ func (c *Client) openQMTP(ctx context.Context, s *Settings, m *Mail, to target, 
 }
 
 // qmtp carries a message over by QMTP (https://cr.yp.to/proto/qmtp.txt), as one
-// package, reports on the recipients and returns the verdict on the message.
+// package, tells what the host says of each recipient and returns the verdict on the
+// message.
 //
 // Nothing of the message is changed: its lines may be of any kind, and its last
 // one need not end. The length that goes before it says where it ends, so that
 // nothing in it can be mistaken for anything else.
-func (s *session) qmtp(m *Mail, reports *reporter) verdict {
+func (s *session) qmtp(m *Mail, h hearer) verdict {
 	s.dead = true // there is no goodbye
 	recipients := sendableOnes(m.Recipients)
 	if len(recipients) > 0 {
@@ -73,7 +74,7 @@ func (s *session) qmtp(m *Mail, reports *reporter) verdict {
 	var accepted []byte
 	for _, recipient := range m.Recipients {
 		if !sendable(recipient) {
-			reports.put(verdict{'h', errRecipient.Text + "\n"})
+			h.hear(answer{verdict: verdict{'h', errRecipient.Text + "\n"}})
 			continue
 		}
 		a, err := s.answer()
@@ -83,15 +84,15 @@ func (s *session) qmtp(m *Mail, reports *reporter) verdict {
 			}
 			return s.died()
 		}
-		reports.put(a.verdict(s.peer))
+		h.hear(a.about(s))
 		if a.letter == 'K' && accepted == nil {
 			accepted = a.text
 		}
 	}
 	if accepted == nil {
-		return verdict{'D', "Giving up on " + s.peer + ".\n"}.with(s.tls.note)
+		return s.givesUp()
 	}
-	return verdict{'K', s.peer + " accepted message.\n" + told(accepted)}.with(s.tls.note)
+	return qmtpAnswer{'K', accepted}.taken(s)
 }
 
 func sendableOnes(recipients []string) []string {
@@ -108,12 +109,16 @@ func sendableOnes(recipients []string) []string {
 // connError, or about the message: then the connection must end here, before the
 // package does.
 func (s *session) sendPackage(m *Mail, recipients []string) error {
-	size, ok := length(m.Message)
+	message := m.Message
+	if m.shared != nil {
+		message = m.shared.reader()
+	}
+	size, ok := length(message)
 	if !ok {
 		return errMessage
 	}
 	s.out.WriteString(strconv.FormatInt(size+1, 10) + ":\n")
-	if err := s.copyMessage(m.Message, size); err != nil {
+	if err := s.copyMessage(message, size); err != nil {
 		return err
 	}
 	s.out.WriteByte(',')
@@ -220,15 +225,21 @@ func properly(err error) error {
 	return err
 }
 
-// verdict is the report on the recipient.
-func (a qmtpAnswer) verdict(peer string) verdict {
+// about is the report on the recipient.
+func (a qmtpAnswer) about(s *session) answer {
 	switch a.letter {
 	case 'K':
-		return verdict{letter: 'r'}
+		message := a.taken(s)
+		return answer{verdict: verdict{letter: 'r'}, message: &message}
 	case 'D':
-		return verdict{'h', peer + " does not like recipient.\n" + told(a.text)}
+		return answer{verdict: verdict{'h', s.peer + " does not like recipient.\n" + told(a.text)}}
 	}
-	return verdict{'s', peer + " does not like recipient.\n" + told(a.text)}
+	return answer{verdict: verdict{'s', s.peer + " does not like recipient.\n" + told(a.text)}}
+}
+
+// taken is the verdict on the message, for a recipient that was accepted.
+func (a qmtpAnswer) taken(s *session) verdict {
+	return verdict{'K', s.peer + " accepted message.\n" + told(a.text)}.with(s.tls.note)
 }
 
 // told is the text of an answer as reports tell it, as that of an SMTP reply.

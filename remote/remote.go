@@ -90,6 +90,8 @@ type Mail struct {
 	// Message has lines ended by LF, CRLF or CR. If it can seek, it is looked
 	// through beforehand where the host wants to know its size or kind.
 	Message io.Reader
+
+	shared *text // the same message, in place of Message; nil if it is sent but once
 }
 
 // searchTime bounds the search for an address that says hello: after so long,
@@ -109,7 +111,7 @@ func (c *Client) Send(ctx context.Context, s *Settings, m *Mail, out io.Writer) 
 	return reports.flush()
 }
 
-func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *reporter) verdict {
+func (c *Client) send(ctx context.Context, s *Settings, m *Mail, h hearer) verdict {
 	if !sendable(m.Sender) {
 		return verdictOf(errSender)
 	}
@@ -117,6 +119,12 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 	if err != nil {
 		return verdictOf(err)
 	}
+	return c.try(ctx, s, m, targets, func(session *session) verdict { return session.transfer(m, h) })
+}
+
+// try has the message carried over by the first session that there is with a target. It
+// returns what carry does, or why there is no session.
+func (c *Client) try(ctx context.Context, s *Settings, m *Mail, targets []target, carry func(*session) verdict) verdict {
 	noConnection := verdictOf(errNoConnection)
 	failure := noConnection
 	start := c.Now()
@@ -126,7 +134,7 @@ func (c *Client) send(ctx context.Context, s *Settings, m *Mail, reports *report
 		}
 		session, no := c.open(ctx, s, m, to)
 		for ; no == nil; session, no = c.open(ctx, s, m, to) {
-			v := session.transfer(m, reports)
+			v := carry(session)
 			c.Idle.keep(session)
 			if v != stale {
 				return v

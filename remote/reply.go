@@ -103,6 +103,15 @@ func (r reply) said() string {
 	return "Remote host said: " + string(bytes.ReplaceAll(r.text, []byte{0}, []byte{'?'}))
 }
 
+// tooMany reports whether a reply to RCPT may mean that there are too many of them: 452,
+// RFC 5321 section 4.5.3.1.10, which some say as 552, or X.5.3 of RFC 3463.
+func (r reply) tooMany() bool {
+	if r.code == 452 || r.code == 552 {
+		return true
+	}
+	return len(r.text) > 9 && (r.text[4] == '4' || r.text[4] == '5') && string(r.text[5:9]) == ".5.3"
+}
+
 // extensions are what a server offers in its reply to EHLO, RFC 5321 section
 // 4.1.1.1: keywords in upper case, and their parameters.
 type extensions map[string]string

@@ -75,10 +75,25 @@ func Fail(out io.Writer, err error) error {
 	return reports.flush()
 }
 
+// answer is what a host says of a recipient.
+type answer struct {
+	verdict verdict // r, h or s
+	code    int     // of the reply; 0 if there was none
+	tooMany bool    // it may be that the transaction has too many recipients
+	// message is the verdict on the message for this recipient alone; nil if it is that
+	// for all.
+	message *verdict
+}
+
+// hearer hears what a host says of the recipients of a message, in their order.
+type hearer interface{ hear(answer) }
+
 // reporter writes reports.
 type reporter struct{ out *bufio.Writer }
 
 func newReporter(out io.Writer) *reporter { return &reporter{bufio.NewWriter(out)} }
+
+func (r *reporter) hear(a answer) { r.put(a.verdict) }
 
 func (r *reporter) put(v verdict) {
 	r.out.WriteByte(v.letter)

@@ -138,7 +138,7 @@ func TestPipelining(t *testing.T) {
 			case line == "":
 				return
 			case line == "DATA\r\n":
-				p.say("354 go\r\n")
+				p.say(strings.Repeat("250 ok\r\n", n-1) + "354 go\r\n")
 				for line != ".\r\n" && line != "" {
 					line = p.hear()
 				}

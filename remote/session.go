@@ -40,23 +40,28 @@ func (s *session) hello(name string) (v verdict, ok bool) {
 	return verdict{}, true
 }
 
-// transfer carries a message over, reports on the recipients and returns the
-// verdict on the message.
-func (s *session) transfer(m *Mail, reports *reporter) verdict {
+// transfer carries a message over, tells what the host says of the recipients and
+// returns the verdict on the message.
+func (s *session) transfer(m *Mail, h hearer) verdict {
 	if s.isQMTP {
-		return s.qmtp(m, reports)
+		return s.qmtp(m, h)
 	}
-	s.ready = false
-	accepted, v := s.envelope(m, reports)
+	s.ready, s.dataAhead = false, false
+	accepted, v := s.envelope(m, h)
 	if v != nil {
 		return *v
 	}
-	if accepted == 0 {
-		// Compat: a D even if all were refused only for now.
-		return s.says('D', "Giving up on ", "", reply{})
+	if accepted == 0 && !s.dataAhead {
+		return s.givesUp()
 	}
-	r, err := s.command("DATA")
+	r, err := s.data()
 	switch {
+	case err != nil && accepted == 0:
+		s.dead = true
+	case accepted == 0:
+		// A host that goes ahead all the same gets no message to nobody: it is left
+		// before the dot.
+		s.dead = r.code < 400
 	case err != nil:
 		return s.died()
 	case r.code >= 500:
@@ -65,16 +70,31 @@ func (s *session) transfer(m *Mail, reports *reporter) verdict {
 		// Compat: the original goes ahead after 250 too, to a host that is not
 		// waiting for a message and would read it as commands.
 		return s.says('Z', "", " failed on DATA command", r)
+	default:
+		return s.message(m)
 	}
-	return s.data(m)
+	return s.givesUp()
 }
 
-// data sends the message, after DATA. If it cannot be read to its end, the
+// data returns the reply to DATA, which may have been sent already.
+func (s *session) data() (reply, error) {
+	if s.dataAhead {
+		return s.reply()
+	}
+	return s.command("DATA")
+}
+
+// givesUp is the verdict on a message if no recipient was accepted.
+// Compat: a D even if all were refused only for now.
+func (s *session) givesUp() verdict { return s.says('D', "Giving up on ", "", reply{}) }
+
+// message sends the message, after DATA. If it cannot be read to its end, the
 // connection ends in the middle of it, and the host throws it away.
-func (s *session) data(m *Mail) verdict {
-	switch err := s.body(m.Message).(type) {
+func (s *session) message(m *Mail) verdict {
+	switch err := s.bodyOf(m).(type) {
 	case nil:
 	case *connError:
+		s.lost = err.error
 		return s.died()
 	default:
 		s.dead = true
@@ -106,9 +126,9 @@ var stale = verdict{text: "stale"}
 // before its replies are read cannot block both, RFC 2920 section 3.1.
 const pipelined = 4 << 10
 
-// envelope tells the sender and the recipients and reports on each recipient. It
+// envelope tells the sender and the recipients, and what the host says of each. It
 // returns how many were accepted, or a verdict on the message.
-func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict) {
+func (s *session) envelope(m *Mail, h hearer) (accepted int, v *verdict) {
 	if v := s.chooseUTF8(m); v != nil {
 		return 0, v
 	}
@@ -118,7 +138,7 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 		for ; next < end; next++ {
 			if next >= 0 {
 				if v := s.unsendable(m.Recipients[next]); v != nil {
-					reports.put(*v)
+					h.hear(answer{verdict: *v})
 					continue
 				}
 			}
@@ -132,7 +152,7 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 				return 0, &v
 			}
 			if next >= 0 {
-				accepted += s.recipient(r, reports)
+				accepted += s.recipient(r, h)
 			} else if r.code == needed && s.tls.failure != nil {
 				return 0, s.tls.failure // what failed may work later
 			} else if r.code >= 400 {
@@ -145,9 +165,11 @@ func (s *session) envelope(m *Mail, reports *reporter) (accepted int, v *verdict
 }
 
 // sendSome sends the commands for the recipients from next on: as many as may go
-// ahead of the replies, one at least. It returns the first one that is left.
+// ahead of the replies, one at least, and DATA if there is room after the last one. It
+// returns the first one that is left.
 func (s *session) sendSome(mail string, recipients []string, next int) (end int) {
-	ahead := 0
+	ahead, asked := 0, 0
+	pipelining := s.extensions.has("PIPELINING")
 	for end = next; end < len(recipients); end++ {
 		line := mail
 		if end >= 0 {
@@ -155,12 +177,16 @@ func (s *session) sendSome(mail string, recipients []string, next int) (end int)
 				continue
 			}
 			line = "RCPT TO:<" + mailbox(recipients[end], s.utf8) + ">"
+			asked++
 		}
 		ahead += len(line)
-		if ahead > len(line) && (ahead > pipelined || !s.extensions.has("PIPELINING")) {
+		if ahead > len(line) && (ahead > pipelined || !pipelining) {
 			return end
 		}
 		s.write(line)
+	}
+	if s.dataAhead = pipelining && asked > 0; s.dataAhead {
+		s.write("DATA")
 	}
 	return end
 }
@@ -168,7 +194,7 @@ func (s *session) sendSome(mail string, recipients []string, next int) (end int)
 // chooseUTF8 decides about SMTPUTF8, RFC 6531. It returns the verdict on a message
 // that would need it.
 func (s *session) chooseUTF8(m *Mail) *verdict {
-	needed := needsUTF8(m.Sender) || headerNeedsUTF8(headerOf(m.Message))
+	needed := needsUTF8(m.Sender) || m.headerNeedsUTF8()
 	offered := s.extensions.has("SMTPUTF8")
 	if needed && !offered {
 		v := verdict{'D', "Connected to " + s.peer + " but server does not support unicode in email addresses. (#5.6.7)\n"}.with(s.tls.note)
@@ -189,14 +215,15 @@ func (s *session) unsendable(recipient string) *verdict {
 	return nil
 }
 
-// recipient reports on a recipient and returns 1 if it was accepted.
+// recipient tells what the host says of a recipient and returns 1 if it was accepted.
 // Compat: all codes below 400 will do.
-func (s *session) recipient(r reply, reports *reporter) int {
+func (s *session) recipient(r reply, h hearer) int {
 	if r.code < 400 {
-		reports.put(verdict{letter: 'r'})
+		h.hear(answer{verdict: verdict{letter: 'r'}, code: r.code})
 		return 1
 	}
-	reports.put(verdict{letter('h', 's', r.code), s.peer + " does not like recipient.\n" + r.said()})
+	v := verdict{letter('h', 's', r.code), s.peer + " does not like recipient.\n" + r.said()}
+	h.hear(answer{verdict: v, code: r.code, tooMany: r.tooMany()})
 	return 0
 }
 
@@ -219,7 +246,7 @@ func (s *session) parameters(m *Mail) string {
 	if !s.extensions.has("SIZE") && !s.extensions.has("8BITMIME") {
 		return text
 	}
-	size, eightBit, known := survey(m.Message)
+	size, eightBit, known := m.survey()
 	if known && s.extensions.has("SIZE") {
 		text += " SIZE=" + strconv.FormatInt(size, 10)
 	}

@@ -42,7 +42,7 @@ func TestSlowReaders(t *testing.T) {
 	}{
 		{"not at all", reads(1, 100*time.Hour), 20 * time.Minute, 21 * time.Minute},
 		{"a byte a second", reads(1, time.Second), 20 * time.Minute, mostTime},
-		{"just fast enough for each piece", reads(outSize, 15*time.Minute), mostTime, mostTime},
+		{"just fast enough for each piece", reads(readSize, 15*time.Minute), mostTime, mostTime},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
