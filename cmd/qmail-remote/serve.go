@@ -56,11 +56,45 @@ func stay(client *remote.Client) int {
 			_ = client.Send(context.Background(), now, mail, &reports)
 		}
 		return serve.Answer{Code: exitcode.OK, Text: reports.String()}
+	}, Many: func(count int, args []string, files []*os.File, answer func(int, serve.Answer)) {
+		many(client, settings, count, args, files, answer)
 	}}
 	if server.Serve(conn) != nil {
 		return exitcode.Soft
 	}
 	return exitcode.OK
+}
+
+// many sends one message to many recipients: each has three arguments.
+func many(client *remote.Client, settings *cachedSettings, count int, args []string, files []*os.File, answer func(int, serve.Answer)) {
+	all := func(a serve.Answer) {
+		for i := range count {
+			answer(i, a)
+		}
+	}
+	if len(args) != 3*count || len(files) != 1 {
+		all(serve.Answer{Code: serve.Once})
+		return
+	}
+	st, err := files[0].Stat()
+	if err != nil {
+		all(serve.Answer{Code: serve.Once})
+		return
+	}
+	now, err := settings.read()
+	if err != nil {
+		var reports strings.Builder
+		_ = remote.Fail(&reports, err)
+		all(serve.Answer{Code: exitcode.OK, Text: reports.String()})
+		return
+	}
+	errands := make([]remote.Errand, count)
+	for i := range errands {
+		errands[i] = remote.Errand{Host: args[3*i], Sender: args[3*i+1], Recipient: args[3*i+2]}
+	}
+	client.SendAll(context.Background(), now, files[0], st.Size(), errands, func(i int, reports string) {
+		answer(i, serve.Answer{Code: exitcode.OK, Text: reports})
+	})
 }
 
 // cachedSettings are the control files, read again when one of them is another.

@@ -51,7 +51,7 @@ func run() int {
 			Most: 1, Each: slots, Idle: time.Minute, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: ".", Trusted: trusted, Deliver: remote.Deliver}
+	server := spawn.Server{Slots: slots, Messages: ".", Trusted: trusted, Deliver: remote.Deliver, Together: remote.Together}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

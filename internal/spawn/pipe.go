@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"strconv"
 	"sync"
@@ -43,7 +44,49 @@ type commandReader struct {
 }
 
 func newCommandReader(in io.Reader, mayWide bool) *commandReader {
-	return &commandReader{in: bufio.NewReaderSize(in, MaxField), mayWide: mayWide}
+	return &commandReader{in: bufio.NewReaderSize(in, readAtOnce), mayWide: mayWide}
+}
+
+// readAtOnce is how many bytes of commands are read at a time: what a pipe holds.
+const readAtOnce = 64 << 10
+
+// mostTogether bounds how many commands are obeyed together.
+const mostTogether = 1 << 10
+
+// nextAll returns the next commands, all that are there: the first is waited for.
+func (r *commandReader) nextAll() (all []command, err error) {
+	for len(all) == 0 || len(all) < mostTogether && r.isThere() {
+		c, err := r.next()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+		if c.isHello() {
+			break
+		}
+	}
+	return all, nil
+}
+
+// isThere reports whether a whole command has been read from the pipe.
+func (r *commandReader) isThere() bool {
+	b, _ := r.in.Peek(r.in.Buffered())
+	b = b[min(len(b), r.numberSize()):]
+	for range 3 {
+		i := bytes.IndexByte(b, 0)
+		if i < 0 {
+			return false
+		}
+		b = b[i+1:]
+	}
+	return true
+}
+
+func (r *commandReader) numberSize() int {
+	if r.wide {
+		return 2
+	}
+	return 1
 }
 
 // next returns the next command, or io.EOF or another error if there is none
@@ -77,42 +120,53 @@ func (r *commandReader) number() (int, error) {
 // field reads up to a NUL. Of what is too long it keeps the beginning.
 func (r *commandReader) field(field *string, tooLong *bool) error {
 	b, err := r.in.ReadSlice(0)
-	if err == nil {
+	if err == nil && len(b) <= MaxField {
 		*field = string(b[:len(b)-1])
 		return nil
 	}
-	if err != bufio.ErrBufferFull {
-		return err
+	if err == nil || err == bufio.ErrBufferFull {
+		*field, *tooLong = string(b[:MaxField]), true
 	}
-	*field, *tooLong = string(b), true
 	for err == bufio.ErrBufferFull {
 		_, err = r.in.ReadSlice(0)
 	}
 	return err
 }
 
-// answerWriter writes answers, each at once. After the first error it writes
-// nothing more.
+// answerWriter writes answers. While it is writing, those that come are gathered, and
+// are written together then; there is no more than one for each delivery. After the
+// first error it writes nothing more.
 type answerWriter struct {
-	mu     sync.Mutex
-	wide   bool
-	out    io.Writer
-	err    error
-	failed chan struct{} // closed at the first error
+	out     io.Writer
+	failed  chan struct{} // closed at the first error
+	writing sync.WaitGroup
+
+	mu   sync.Mutex
+	wide bool
+	next []byte // to be written
+	busy bool
+	err  error
 }
 
 func (w *answerWriter) answer(number int, r report.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.write(appendAnswer(nil, number, w.wide, r))
+	w.add(appendAnswer(w.next, number, w.wide, r))
 }
 
 // agree answers a hello; the answers after it are wide.
 func (w *answerWriter) agree(slots int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.write(appendAnswer(nil, WideSlots, false, report.K(WideName+" "+strconv.Itoa(slots)+"\n")))
+	w.add(appendAnswer(w.next, WideSlots, false, report.K(WideName+" "+strconv.Itoa(slots)+"\n")))
 	w.wide = true
+}
+
+// announce is the first byte.
+func (w *answerWriter) announce(slots int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.add([]byte{byte(slots)})
 }
 
 func appendAnswer(b []byte, number int, wide bool, r report.Report) []byte {
@@ -122,12 +176,46 @@ func appendAnswer(b []byte, number int, wide bool, r report.Report) []byte {
 	return append(r.Append(append(b, byte(number))), 0)
 }
 
-// write is called with mu locked.
-func (w *answerWriter) write(b []byte) {
+// add makes next what is to be written. It is called with mu locked.
+func (w *answerWriter) add(next []byte) {
 	if w.err != nil {
 		return
 	}
-	if _, w.err = w.out.Write(b); w.err != nil {
-		close(w.failed)
+	w.next = next
+	if !w.busy {
+		w.busy = true
+		w.writing.Go(w.write)
 	}
+}
+
+// write writes what there is.
+func (w *answerWriter) write() {
+	var spare []byte
+	for {
+		w.mu.Lock()
+		b := w.next
+		if len(b) == 0 || w.err != nil {
+			w.busy = false
+			w.mu.Unlock()
+			return
+		}
+		w.next = spare[:0]
+		w.mu.Unlock()
+		_, err := w.out.Write(b)
+		if spare = b; cap(spare) > readAtOnce {
+			spare = nil
+		}
+		if err != nil {
+			w.mu.Lock()
+			w.err = err
+			w.mu.Unlock()
+			close(w.failed)
+		}
+	}
+}
+
+// wait returns when all is written, or cannot be; nothing is added any more.
+func (w *answerWriter) wait() error {
+	w.writing.Wait()
+	return w.err
 }

@@ -8,6 +8,7 @@ import (
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/report"
+	"goqmail/internal/serve"
 )
 
 // Remote does remote deliveries, the way qmail-rspawn does: it runs qmail-remote
@@ -51,6 +52,50 @@ func (r Remote) Deliver(d Delivery) report.Report {
 		return remoteReport(crashed, &out)
 	}
 	return remoteReport(status.ExitStatus(), &out)
+}
+
+// Bounds on one request, that it fits into a packet: how many bytes of arguments, and a
+// few more for each.
+const (
+	mostBytes = 56 << 10
+	forEach   = 3
+)
+
+// Together does deliveries of one message, as [Server] has it, by requests for many to
+// the process that stays.
+func (r Remote) Together(message *os.File, all []Delivery, done func(i int, outcome *report.Report)) {
+	if r.Staying == nil {
+		for i := range all {
+			done(i, nil)
+		}
+		return
+	}
+	var args []string
+	begin, size := 0, 0
+	for i, d := range all {
+		more := len(d.Host) + len(d.Sender) + len(d.Recipient) + forEach
+		if size > 0 && size+more > mostBytes {
+			r.request(message, args, begin, done)
+			args, begin, size = nil, i, 0
+		}
+		args = append(args, d.Host, d.Sender, d.Recipient)
+		size += more
+	}
+	r.request(message, args, begin, done)
+}
+
+// request asks for the deliveries from begin on, of which it has the arguments.
+func (r Remote) request(message *os.File, args []string, begin int, done func(i int, outcome *report.Report)) {
+	r.Staying.Many(len(args)/forEach, args, message, func(i int, a serve.Answer, ok bool) {
+		if !ok {
+			done(begin+i, nil)
+			return
+		}
+		var out report.Remote
+		io.WriteString(&out, a.Text)
+		outcome := remoteReport(a.Code, &out)
+		done(begin+i, &outcome)
+	})
 }
 
 // remoteReport reads how qmail-remote ended.

@@ -63,6 +63,7 @@ func SlotsFor(value string) int {
 // Delivery is one message to one recipient.
 type Delivery struct {
 	Message   *os.File // at its beginning; closed by the [Server]
+	Name      string   // of the message
 	Sender    string   // empty for bounces
 	Recipient string   // Local, @, Host
 	Local     string
@@ -77,6 +78,11 @@ type Server struct {
 	// Deliver does one delivery and returns its outcome. It is called by
 	// many goroutines at a time.
 	Deliver func(Delivery) report.Report
+	// Together does deliveries of one message that were asked for together; they have
+	// no Message of their own. It calls done for each, from any goroutine: with nil if
+	// nothing has been done for it, so that Deliver is called. The message is closed when
+	// it returns, which may be before all is done. Nil: there is no such way.
+	Together func(message *os.File, all []Delivery, done func(i int, outcome *report.Report))
 
 	mu   sync.Mutex
 	busy []bool // by number; guarded by mu
@@ -88,37 +94,35 @@ type Server struct {
 func (s *Server) Serve(in io.Reader, out io.Writer) error {
 	s.busy = make([]bool, s.Slots)
 	answers := &answerWriter{out: out, failed: make(chan struct{})}
-	answers.write([]byte{byte(min(s.Slots, WideSlots))})
-	commands := make(chan command)
+	answers.announce(min(s.Slots, WideSlots))
+	commands := make(chan []command)
 	var readErr error
 	go func() {
 		defer close(commands)
 		r := newCommandReader(in, s.Slots > WideSlots)
-		for {
-			c, err := r.next()
-			if err != nil {
-				readErr = err
-				return
-			}
+		for err := error(nil); err == nil; {
+			var all []command
+			all, err = r.nextAll()
 			select {
-			case commands <- c:
+			case commands <- all:
 			case <-answers.failed:
 				return
 			}
+			readErr = err
 		}
 	}()
 	var deliveries sync.WaitGroup
 	for {
 		select {
-		case c, more := <-commands:
+		case all, more := <-commands:
 			if !more {
 				deliveries.Wait()
-				return firstError(readErr, answers.err)
+				return firstError(readErr, answers.wait())
 			}
-			s.begin(c, answers, &deliveries)
+			s.begin(all, answers, &deliveries)
 		case <-answers.failed:
 			deliveries.Wait()
-			return answers.err
+			return answers.wait()
 		}
 	}
 }
@@ -133,27 +137,95 @@ func firstError(read, write error) error {
 	return write
 }
 
-// begin starts a delivery, or answers why it cannot.
-func (s *Server) begin(c command, answers *answerWriter, deliveries *sync.WaitGroup) {
-	if s.Slots > WideSlots && c.isHello() {
-		answers.agree(s.Slots)
-		return
+// numbered is a delivery that was asked for.
+type numbered struct {
+	Delivery
+	number int
+}
+
+// begin starts deliveries, or answers why it cannot. Those of the same message, which
+// may be asked for in turn with others, are started together if there is a way.
+func (s *Server) begin(all []command, answers *answerWriter, deliveries *sync.WaitGroup) {
+	w := &worker{s, answers, deliveries}
+	together := map[string][]numbered{}
+	for _, c := range all {
+		if s.Slots > WideSlots && c.isHello() {
+			answers.agree(s.Slots)
+			continue
+		}
+		d, refusal := s.accept(c)
+		others := together[c.message]
+		if refusal == nil && len(others) == 0 {
+			d.Message, refusal = s.open(c.message)
+		}
+		if refusal != nil {
+			answers.answer(c.number, *refusal)
+			continue
+		}
+		s.setBusy(c.number, true)
+		deliveries.Add(1)
+		if s.Together == nil {
+			go w.deliver(numbered{d, c.number})
+			continue
+		}
+		together[c.message] = append(others, numbered{d, c.number})
 	}
-	d, refusal := s.accept(c)
-	if refusal != nil {
-		answers.answer(c.number, *refusal)
-		return
+	for _, list := range together {
+		go w.together(list)
 	}
-	deliveries.Go(func() {
-		outcome := s.Deliver(d)
-		d.Message.Close()
-		// Free before the answer is seen: the number may come back at once.
-		s.setBusy(c.number, false)
-		answers.answer(c.number, outcome)
+}
+
+// worker has deliveries done and answered.
+type worker struct {
+	*Server
+	answers    *answerWriter
+	deliveries *sync.WaitGroup
+}
+
+// together does deliveries of one message, which the first of them has open.
+func (w *worker) together(all []numbered) {
+	message := all[0].Message
+	defer message.Close()
+	list := make([]Delivery, len(all))
+	for i, d := range all {
+		list[i] = d.Delivery
+		list[i].Message = nil
+	}
+	w.Together(message, list, func(i int, outcome *report.Report) {
+		if outcome == nil {
+			go w.alone(all[i])
+			return
+		}
+		w.end(all[i], *outcome)
 	})
 }
 
-// accept checks a command, opens its message and takes its number.
+// alone does one of the deliveries that were asked for together.
+func (w *worker) alone(d numbered) {
+	var refusal *report.Report
+	if d.Message, refusal = w.open(d.Name); refusal != nil {
+		w.end(d, *refusal)
+		return
+	}
+	w.deliver(d)
+}
+
+// deliver does one delivery.
+func (w *worker) deliver(d numbered) {
+	outcome := w.Deliver(d.Delivery)
+	d.Message.Close()
+	w.end(d, outcome)
+}
+
+// end answers.
+func (w *worker) end(d numbered, outcome report.Report) {
+	// Free before the answer is seen: the number may come back at once.
+	w.setBusy(d.number, false)
+	w.answers.answer(d.number, outcome)
+	w.deliveries.Done()
+}
+
+// accept checks a command.
 func (s *Server) accept(c command) (Delivery, *report.Report) {
 	switch {
 	case c.tooLong:
@@ -173,13 +245,8 @@ func (s *Server) accept(c command) (Delivery, *report.Report) {
 	if at < 0 {
 		return refuse(report.D("Sorry, address must include host name. (#5.1.3)\n"))
 	}
-	message, refusal := s.open(c.message)
-	if refusal != nil {
-		return Delivery{}, refusal
-	}
-	s.setBusy(c.number, true)
 	return Delivery{
-		Message: message, Sender: c.sender,
+		Name: c.message, Sender: c.sender,
 		Recipient: c.recipient, Local: c.recipient[:at], Host: c.recipient[at+1:],
 	}, nil
 }

@@ -48,11 +48,11 @@ const crashed = -1
 // Do has a delivery done by a process of that user. If ok is false, none has done
 // anything for it.
 func (s *Staying) Do(as *syscall.Credential, args []string, message *os.File) (a serve.Answer, ok bool) {
-	p := s.take(as)
+	p := s.take(as, 1)
 	if p == nil {
 		return serve.Answer{}, false
 	}
-	defer s.give(p)
+	defer s.give(p, 1)
 	<-p.ready
 	if p.client == nil {
 		return serve.Answer{}, false
@@ -67,8 +67,40 @@ func (s *Staying) Do(as *syscall.Credential, args []string, message *os.File) (a
 	return a, a.Code != serve.Once
 }
 
-// take returns the user's process, which may have to be started, or nil.
-func (s *Staying) take(as *syscall.Credential) *stayer {
+// Many has deliveries of one message done by the caller's own process, by one request,
+// and calls answered for each, from any goroutine. If ok is false, nothing has been done
+// for it, and may be done by Do.
+func (s *Staying) Many(count int, args []string, message *os.File, answered func(i int, a serve.Answer, ok bool)) {
+	none := func() {
+		for i := range count {
+			answered(i, serve.Answer{}, false)
+		}
+	}
+	p := s.take(nil, count)
+	if p == nil {
+		none()
+		return
+	}
+	<-p.ready
+	err := serve.ErrNotSent
+	if p.client != nil && p.client.TakesMany() {
+		err = p.client.Many(count, args, func(i int, a serve.Answer, err error) {
+			s.give(p, 1)
+			if err != nil {
+				a = serve.Answer{Code: crashed}
+			}
+			answered(i, a, a.Code != serve.Once)
+		}, message)
+	}
+	if err != nil {
+		s.give(p, count)
+		none()
+	}
+}
+
+// take returns the user's process, which may have to be started, for so many
+// deliveries; or nil.
+func (s *Staying) take(as *syscall.Credential, count int) *stayer {
 	program, err := serve.Identify(s.Program.Path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,17 +125,17 @@ func (s *Staying) take(as *syscall.Credential) *stayer {
 		}
 		p = &stayer{user: user, ready: make(chan struct{})}
 		s.byUser[user] = p
-		p.busy++
+		p.busy += count
 		go s.start(p, as, program)
 		return p
 	}
-	if p.busy >= s.Each {
+	if p.busy+count > s.Each {
 		return nil
 	}
 	if p.idle != nil {
 		p.idle.Stop()
 	}
-	p.busy++
+	p.busy += count
 	return p
 }
 
@@ -148,11 +180,11 @@ func (s *Staying) retire(p *stayer) {
 	}
 }
 
-// give takes a delivery off a process.
-func (s *Staying) give(p *stayer) {
+// give takes deliveries off a process.
+func (s *Staying) give(p *stayer, count int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.busy--
+	p.busy -= count
 	if p.busy > 0 {
 		return
 	}
