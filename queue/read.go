@@ -159,14 +159,18 @@ func (r *Recipients) Next() (Recipient, error) {
 // Close closes the file.
 func (r *Recipients) Close() error { return r.f.Close() }
 
-// MarkDone overwrites the T of the recipient at that place by a D. It is not
-// synced: after a crash the recipient may be tried once more.
-func (q *Queue) MarkDone(kind Kind, n Number, place int64) error {
+// MarkDone overwrites the T of the recipients at those places by a D each. It is not
+// synced: after a crash they may be tried once more.
+func (q *Queue) MarkDone(kind Kind, n Number, places ...int64) error {
 	f, err := q.FS.Open(q.Name(kind, n), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt([]byte{'D'}, place)
+	for _, place := range places {
+		if _, werr := f.WriteAt([]byte{'D'}, place); err == nil {
+			err = werr
+		}
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

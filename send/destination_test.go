@@ -2,6 +2,7 @@ package send
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,15 +183,15 @@ func TestWideNumbers(t *testing.T) {
 		}
 	}
 	w := wire{wide: true}
-	got := string(w.request(0x1234, "1/2", "a@b", "c@d"))
+	got := string(w.request(nil, 0x1234, "1/2", "a@b", "c@d"))
 	if want := "\x12\x341/2\x00a@b\x00c@d\x00"; got != want {
 		t.Errorf("request is %q, want %q", got, want)
 	}
-	w.readReports(strings.NewReader("\x12\x34Kok\x00"), func(place int, text string) {
-		if place != 0x1234 || text != "Kok" {
-			t.Errorf("report of %x is %q", place, text)
-		}
-	})
+	var reports []outcome
+	w.readReports(strings.NewReader("\x12\x34Kok\x00\x00\x01D\x00\x00\x02Zpart"), func(all []outcome) { reports = append(reports, all...) })
+	if want := []outcome{{0x1234, "Kok"}, {1, "D"}}; !slices.Equal(reports, want) {
+		t.Errorf("reports are %v, want %v", reports, want)
+	}
 }
 
 // A place that a job has waited for goes to the next one if that job is stopped.

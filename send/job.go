@@ -37,8 +37,8 @@ type job struct {
 
 // How many recipients are read at a time, and when to read more.
 const (
-	readAtOnce = 64
-	readMore   = 16
+	readAtOnce = 512
+	readMore   = 256
 )
 
 // jobQueue holds the jobs that have recipients to deliver, in their turn.
@@ -210,7 +210,11 @@ func (s *Server) deliverNext(l *lane, j *job) {
 	}
 	for i, r := range j.buffer {
 		if to := l.destinations.of(r.Address); l.destinations.mayUse(to) {
-			j.buffer = slices.Delete(j.buffer, i, i+1)
+			if i == 0 {
+				j.buffer = j.buffer[1:]
+			} else {
+				j.buffer = slices.Delete(j.buffer, i, i+1)
+			}
 			s.startDelivery(j, r, to)
 			if to != given {
 				l.makeReady(l.destinations.passOn(given))
@@ -257,7 +261,7 @@ func (s *Server) startDelivery(j *job, r queue.Recipient, to *destination) {
 	place := l.take(&delivery{id: s.deliveries, job: j, recipient: r, to: to, began: s.now().Unix()})
 	l.destinations.begin(to)
 	j.out++
-	l.requests <- l.wire.request(place, s.q.SplitName(j.m.n), j.sender, r.Address)
+	l.asking = l.wire.request(l.asking, place, s.q.SplitName(j.m.n), j.sender, r.Address)
 	s.log.print(startingLine(s.deliveries, j.m.n, l.ch, r.Address), s.status())
 }
 
@@ -309,16 +313,36 @@ func (s *Server) statusCode(verdict byte, text string) string {
 func (s *Server) done(j *job, r queue.Recipient, paragraph string) {
 	j.left--
 	m, kind := j.m, j.lane.ch.kind()
+	if paragraph == "" {
+		s.markSoon(m, j.lane.ch, r.Place)
+		return
+	}
 	s.do(m, func() {
-		if paragraph != "" && !s.addToBounce(m.n, paragraph) {
+		if !s.addToBounce(m.n, paragraph) {
 			m.spoiled = true
 			return
 		}
-		err := s.q.MarkDone(kind, m.n, r.Place)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			s.log.warning("trouble marking ", s.q.Name(kind, m.n), "; message will be delivered twice!")
-		}
+		s.markDone(kind, m.n, r.Place)
 	})
+}
+
+// markSoon marks a recipient as done in a step of its message, together with those that are
+// to be marked in the same step.
+func (s *Server) markSoon(m *message, ch channel, place int64) {
+	if p := m.marks[ch]; p != nil {
+		*p = append(*p, place)
+		return
+	}
+	places := &[]int64{place}
+	m.marks[ch] = places
+	s.do(m, func() { s.markDone(ch.kind(), m.n, *places...) })
+}
+
+func (s *Server) markDone(kind queue.Kind, n queue.Number, places ...int64) {
+	err := s.q.MarkDone(kind, n, places...)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.warning("trouble marking ", s.q.Name(kind, n), "; message will be delivered twice!")
+	}
 }
 
 // closeJob ends a job when all that it can do is done.

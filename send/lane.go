@@ -32,7 +32,8 @@ type lane struct {
 
 	places   []*delivery // by number; nil where there is none
 	free     []int       // numbers that were given back
-	requests chan []byte // never full: it holds one for each place
+	asking   []byte      // requests that were not handed over yet
+	requests chan []byte // never full: there is a place for each
 }
 
 func newLane(ch channel, places int, wide bool) *lane {
@@ -78,9 +79,17 @@ func (l *lane) makeReady(jobs []*job) {
 	}
 }
 
+// ask hands over the requests that have gathered, so that they are written at once.
+func (l *lane) ask() {
+	if len(l.asking) > 0 {
+		l.requests <- l.asking
+		l.asking = nil
+	}
+}
+
 // run writes to and reads from a spawner until it goes away. It calls died, once, when
 // it cannot be asked for anything any more.
-func (l *lane) run(s Spawner, report func(int, string), died func()) {
+func (l *lane) run(s Spawner, report func([]outcome), died func()) {
 	gone := make(chan struct{})
 	died = sync.OnceFunc(died)
 	go func() {

@@ -18,7 +18,7 @@ func TestLaneCannotWrite(t *testing.T) {
 	died := make(chan struct{}, 2)
 	ended := make(chan struct{})
 	go func() {
-		l.run(Spawner{To: broken{}, From: from}, func(int, string) {}, func() { died <- struct{}{} })
+		l.run(Spawner{To: broken{}, From: from}, func([]outcome) {}, func() { died <- struct{}{} })
 		close(ended)
 	}()
 	l.requests <- []byte("request")

@@ -9,19 +9,53 @@ import (
 	"goqmail/queue"
 )
 
-// logger writes log lines, each call in one piece.
+// logger writes log lines, each call in one piece. While it is held, it gathers them, to
+// write many at once.
 type logger struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu      sync.Mutex
+	w       io.Writer
+	held    bool
+	waiting []byte // lines that were not written yet
 }
+
+// mostLines is how many bytes of lines are gathered.
+const mostLines = 16 << 10
 
 // print writes a line, or several with newlines between them. There is nobody to
 // tell if that fails.
 func (l *logger) print(parts ...string) {
-	line := strings.Join(parts, "") + "\n"
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	io.WriteString(l.w, line)
+	for _, part := range parts {
+		l.waiting = append(l.waiting, part...)
+	}
+	l.waiting = append(l.waiting, '\n')
+	if !l.held || len(l.waiting) > mostLines {
+		l.write()
+	}
+}
+
+// hold gathers lines until release.
+func (l *logger) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = true
+}
+
+// release writes what was gathered.
+func (l *logger) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = false
+	l.write()
+}
+
+// write is called with mu locked.
+func (l *logger) write() {
+	if len(l.waiting) > 0 {
+		l.w.Write(l.waiting)
+		l.waiting = l.waiting[:0]
+	}
 }
 
 func (l *logger) newMessage(n queue.Number) { l.print("new msg ", n.String()) }

@@ -13,6 +13,7 @@ type message struct {
 	orders []*order // what to do once nothing else is done
 
 	steps   []func()
+	marks   [channels]*[]int64 // what the step among them marks as done, see markSoon
 	running bool
 	// spoiled is set by a step that could not do its work before qmail-send has to
 	// end. The steps after it must not be done then: the next run will do it all.
@@ -42,20 +43,28 @@ func (s *Server) forget(m *message) {
 	}
 }
 
-// do has a step of a message carried out, in another goroutine. It talks to the
-// rest through Server.post.
+// do has a step of a message carried out, in another goroutine, at the end of Run's
+// turn. It talks to the rest through Server.post.
 func (s *Server) do(m *message, step func()) {
 	m.steps = append(m.steps, step)
 	if !m.running {
 		m.running = true
 		s.running++
+		s.stepping = append(s.stepping, m)
+	}
+}
+
+// beginSteps begins what was asked for in a turn.
+func (s *Server) beginSteps() {
+	for _, m := range s.stepping {
 		s.nextStep(m)
 	}
+	s.stepping = s.stepping[:0]
 }
 
 func (s *Server) nextStep(m *message) {
 	steps := m.steps
-	m.steps = nil
+	m.steps, m.marks = nil, [channels]*[]int64{}
 	go func() {
 		s.disk <- struct{}{}
 		for _, step := range steps {
@@ -70,7 +79,7 @@ func (s *Server) nextStep(m *message) {
 
 func (s *Server) stepsDone(m *message) {
 	if len(m.steps) > 0 {
-		s.nextStep(m)
+		s.stepping = append(s.stepping, m)
 		return
 	}
 	m.running = false

@@ -63,7 +63,8 @@ type Server struct {
 	spawners   [channels]Spawner
 	lanes      [channels]*lane
 	active     map[queue.Number]*message
-	running    int // messages of which a step is under way
+	running    int        // messages of which a step is under way
+	stepping   []*message // those of them whose next step begins at the end of the turn
 	intakeDone bool
 	deliveries uint64
 	exiting    bool
@@ -169,7 +170,7 @@ func (s *Server) Run() {
 	s.log.print(s.status())
 	for ch, l := range s.lanes {
 		go l.run(s.spawners[ch],
-			func(place int, text string) { s.post(func() { s.report(l, place, text) }) },
+			func(all []outcome) { s.post(func() { s.reports(l, all) }) },
 			func() { s.post(func() { s.spawnerDied(l) }) })
 	}
 	go func() {
@@ -191,15 +192,37 @@ func (s *Server) Run() {
 func (s *Server) loop() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	s.log.hold()
+	defer s.log.release()
 	for !s.mayExit() {
 		s.begin()
+		s.endTurn()
 		timer.Reset(s.untilNext())
 		select {
 		case event := <-s.events:
+			s.log.hold()
 			event()
 			s.drain()
 		case <-timer.C:
+			s.log.hold()
 		}
+	}
+}
+
+// endTurn lets out what a turn of Run has decided, all at once: log lines first, lest
+// something be done that the log does not know of.
+func (s *Server) endTurn() {
+	s.log.release()
+	s.beginSteps()
+	for _, l := range s.lanes {
+		l.ask()
+	}
+}
+
+// reports takes note of what became of deliveries.
+func (s *Server) reports(l *lane, all []outcome) {
+	for _, o := range all {
+		s.report(l, o.place, o.text)
 	}
 }
 

@@ -2,6 +2,7 @@ package send
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
@@ -103,31 +104,51 @@ func (w wire) readNumber(in *bufio.Reader) (int, error) {
 	return int(high)<<8 | int(low), err
 }
 
-// request is what a spawner is asked for one delivery.
-func (w wire) request(place int, name, sender, recipient string) []byte {
-	sender = bounce.Sender(sender, recipient)
-	b := w.appendNumber(make([]byte, 0, 5+len(name)+len(sender)+len(recipient)), place)
-	for _, field := range []string{name, sender, recipient} {
+// request is what a spawner is asked for one delivery; it is appended to b.
+func (w wire) request(b []byte, place int, name, sender, recipient string) []byte {
+	b = w.appendNumber(b, place)
+	for _, field := range []string{name, bounce.Sender(sender, recipient), recipient} {
 		b = append(b, field...)
 		b = append(b, 0)
 	}
 	return b
 }
 
-// readReports calls report with each answer of a spawner, until there are no more.
-func (w wire) readReports(from io.Reader, report func(place int, text string)) {
-	in := bufio.NewReader(from)
+// outcome is an answer of a spawner.
+type outcome struct {
+	place int
+	text  string
+}
+
+// readAnswers is how many bytes of answers are read at a time: what a pipe holds.
+const readAnswers = 64 << 10
+
+// readReports calls report with the answers of a spawner, those together that are there
+// at the same time, until there are no more.
+func (w wire) readReports(from io.Reader, report func([]outcome)) {
+	in := bufio.NewReaderSize(from, readAnswers)
 	for {
-		place, err := w.readNumber(in)
-		if err != nil {
-			return
+		var all []outcome
+		for len(all) == 0 || w.isThere(in) {
+			place, err := w.readNumber(in)
+			if err != nil {
+				return
+			}
+			text, err := readReport(in)
+			if err != nil {
+				return
+			}
+			all = append(all, outcome{place, text})
 		}
-		text, err := readReport(in)
-		if err != nil {
-			return
-		}
-		report(place, text)
+		report(all)
 	}
+}
+
+// isThere reports whether a whole answer has been read from the pipe.
+func (w wire) isThere(in *bufio.Reader) bool {
+	b, _ := in.Peek(in.Buffered())
+	number := len(w.appendNumber(nil, 0))
+	return len(b) > number && bytes.IndexByte(b[number:], 0) >= 0
 }
 
 // readReport reads up to a NUL and keeps the first maxReport bytes.
