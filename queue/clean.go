@@ -2,8 +2,10 @@ package queue
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,26 +30,51 @@ const maxCommand = 100
 // pidEvery is after how many commands the folder pid is cleaned again.
 const pidEvery = 30
 
+// maxBatch is how many commands are carried out together.
+const maxBatch = 64
+
 // Clean does the work of qmail-clean(8): it reads commands, each ended by a NUL,
 // and answers each with one byte. foop/N removes what is left of message N when
-// it is done, intd and mess; todo/N removes intd and todo when N is preprocessed.
+// it is done, intd and mess; todo/N removes intd and todo when N is preprocessed;
+// done/N removes all three of a message that has ended, so that a crash cannot bring
+// back an envelope for the next message of that number, or keeps the files for that
+// one. Commands that came together share the sync that this takes.
+//
 // Before it begins, and now and then, it removes old files in pid. It returns
 // when the commands end, with nil, or when they cannot be read or answered.
 func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Time) error {
 	in := bufio.NewReader(commands)
+	c := &cleaning{q: q, keeper: keeper{q: q}}
 	for i := 0; ; i++ {
 		if i%pidEvery == 0 {
 			q.cleanPid(now())
 		}
-		command, err := readCommand(in)
+		batch, err := readBatch(in)
+		if len(batch) > 0 {
+			if _, err := answers.Write(c.obey(batch)); err != nil {
+				return err
+			}
+		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := answers.Write([]byte{q.obey(command)}); err != nil {
-			return err
+	}
+}
+
+// readBatch waits for a command and returns it with those that came with it.
+func readBatch(in *bufio.Reader) ([]string, error) {
+	var batch []string
+	for {
+		command, err := readCommand(in)
+		if err != nil {
+			return batch, err
+		}
+		batch = append(batch, command)
+		if waiting, _ := in.Peek(in.Buffered()); len(batch) == maxBatch || !slices.Contains(waiting, 0) {
+			return batch, nil
 		}
 	}
 }
@@ -70,28 +97,92 @@ func readCommand(in *bufio.Reader) (string, error) {
 	}
 }
 
-func (q *Queue) obey(command string) byte {
-	verb, number, _ := strings.Cut(command, "/")
-	n, ok := ParseNumber(number)
-	if !ok || len(command) >= maxCommand {
-		return CleanUnknown
-	}
-	switch verb {
-	case "foop":
-		return q.removeAll(n, Intd, Mess)
-	case "todo":
-		return q.removeAll(n, Intd, Todo)
-	}
-	return CleanUnknown
+// cleaning carries out commands.
+type cleaning struct {
+	q      *Queue
+	keeper keeper
 }
 
-func (q *Queue) removeAll(n Number, kinds ...Kind) byte {
-	for _, kind := range kinds {
-		if q.Remove(kind, n) != nil {
-			return CleanFailed
+// obey returns an answer for each command. Of messages that have ended all lose their
+// envelopes, then that is synced, and then all lose the rest.
+func (c *cleaning) obey(commands []string) []byte {
+	answers := make([]byte, len(commands))
+	var ended []Number
+	var places []int
+	for i, command := range commands {
+		verb, number, _ := strings.Cut(command, "/")
+		n, ok := ParseNumber(number)
+		switch {
+		case !ok || len(command) >= maxCommand:
+			answers[i] = CleanUnknown
+		case verb == "foop":
+			answers[i] = answer(c.q.removeAll(n, Intd, Mess))
+		case verb == "todo":
+			answers[i] = answer(c.q.removeAll(n, Intd, Todo))
+		case verb != "done":
+			answers[i] = CleanUnknown
+		default:
+			if answers[i] = answer(c.q.withdraw(n)); answers[i] == CleanDone {
+				ended, places = append(ended, n), append(places, i)
+			}
 		}
 	}
+	synced := c.q.syncTodo(ended)
+	for i, n := range ended {
+		err := synced
+		if err == nil {
+			err = errors.Join(
+				c.keeper.keep(c.q.Name(Intd, n), spareTodo),
+				c.keeper.keep(c.q.Name(Mess, n), spareMess))
+		}
+		answers[places[i]] = answer(err)
+	}
+	return answers
+}
+
+func answer(err error) byte {
+	if err != nil {
+		return CleanFailed
+	}
 	return CleanDone
+}
+
+// withdraw takes a message out of todo. What is left of it, in mess and intd, is what
+// a message has that is being written.
+func (q *Queue) withdraw(n Number) error {
+	intd, err := q.Has(Intd, n)
+	if err == nil && !intd {
+		err = q.FS.Rename(q.Name(Todo, n), q.Name(Intd, n))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	if err != nil || intd {
+		return q.Remove(Todo, n)
+	}
+	return nil
+}
+
+// syncTodo syncs the folders that have lost the envelopes of messages.
+func (q *Queue) syncTodo(numbers []Number) error {
+	folders := map[string]bool{}
+	for _, n := range numbers {
+		folders[q.Folder(Todo, n)] = true
+	}
+	var steps []func() error
+	for folder := range folders {
+		steps = append(steps, func() error { return q.FS.SyncDir(folder) })
+	}
+	return durable.Together(steps...)
+}
+
+func (q *Queue) removeAll(n Number, kinds ...Kind) error {
+	for _, kind := range kinds {
+		if err := q.Remove(kind, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cleanPid removes what a crashed qmail-queue left in pid.

@@ -59,7 +59,10 @@ func (o Origin) received() string {
 // follows is not looked at. When Submit returns nil the message will survive a
 // crash; otherwise it is not in the queue, and the error is a [*Failure].
 func (q *Queue) Submit(message, envelope io.Reader, who Origin) (Number, error) {
-	s := &submission{q: q, who: who}
+	return (&submission{q: q, who: who}).submit(message, envelope)
+}
+
+func (s *submission) submit(message, envelope io.Reader) (Number, error) {
 	err := s.run(message, envelope)
 	if err != nil {
 		s.undo()
@@ -72,9 +75,10 @@ func (q *Queue) Submit(message, envelope io.Reader, who Origin) (Number, error) 
 }
 
 type submission struct {
-	q   *Queue
-	who Origin
-	n   Number
+	q      *Queue
+	who    Origin
+	n      Number
+	spares *Spares // nil in a process that takes one message
 
 	mess, intd         durable.File
 	madeMess, madeIntd bool
@@ -94,14 +98,24 @@ func (s *submission) run(message, envelope io.Reader) error {
 	if err := s.sync(); err != nil {
 		return err
 	}
-	if err := s.q.FS.Link(s.q.Name(Intd, s.n), s.q.Name(Todo, s.n)); err != nil {
-		return failure(exitcode.QueueTodo, "link todo: %w", err)
+	if err := s.nameTodo(); err != nil {
+		return failure(exitcode.QueueTodo, "name todo: %w", err)
 	}
 	s.queued = true
 	if err := s.q.SyncFolders(s.n, Todo); err != nil {
 		return failure(exitcode.QueueTodo, "sync todo: %w", err)
 	}
 	return nil
+}
+
+// nameTodo queues the message. The name in intd, which qmail-clean removes with the
+// one in todo, need not stay: a process that takes many messages spares it the work.
+func (s *submission) nameTodo() error {
+	intd, todo := s.q.Name(Intd, s.n), s.q.Name(Todo, s.n)
+	if s.spares == nil {
+		return s.q.FS.Link(intd, todo)
+	}
+	return s.q.FS.Rename(intd, todo)
 }
 
 // maxTries is how many inode numbers in use are passed over, in a queue that was
@@ -112,6 +126,9 @@ const maxTries = 1000
 // of numbers passed over are kept until one was found, since the file system
 // would give out the same number again.
 func (s *submission) takeNumber() error {
+	if s.reuse() {
+		return nil
+	}
 	var passed []string
 	defer func() {
 		for _, name := range passed {
@@ -131,6 +148,24 @@ func (s *submission) takeNumber() error {
 		s.mess.Close()
 	}
 	return failure(exitcode.QueueMess, "no number is free in mess")
+}
+
+// reuse takes a spare file and its number.
+func (s *submission) reuse() bool {
+	if s.spares == nil {
+		return false
+	}
+	if s.mess, s.n = s.spares.takeMess(); s.mess == nil {
+		return false
+	}
+	s.madeMess = true
+	if !s.inUse() {
+		return true
+	}
+	s.mess.Close()
+	s.q.Remove(Mess, s.n)
+	s.madeMess = false
+	return false
 }
 
 func (s *submission) createPid(try int) (name string, err error) {
@@ -187,19 +222,20 @@ func (s *submission) inUse() bool {
 const copySize = 64 << 10
 
 func (s *submission) writeMessage(message io.Reader) error {
-	if _, err := io.WriteString(s.mess, s.who.received()); err != nil {
-		return failure(exitcode.QueueWrite, "write mess: %w", err)
-	}
-	buf := make([]byte, copySize)
+	buf := s.buffer()
+	defer s.giveBack(buf)
+	used := copy(*buf, s.who.received())
 	for {
-		n, err := message.Read(buf)
-		if n > 0 {
-			if _, err := s.mess.Write(buf[:n]); err != nil {
+		n, err := message.Read((*buf)[used:])
+		used += n
+		if used == copySize || err != nil {
+			if _, err := s.mess.Write((*buf)[:used]); err != nil {
 				return failure(exitcode.QueueWrite, "write mess: %w", err)
 			}
+			used = 0
 		}
 		if err == io.EOF {
-			return nil
+			return s.cut(s.mess)
 		}
 		if err != nil {
 			return failure(exitcode.QueueRead, "read message: %w", err)
@@ -207,12 +243,56 @@ func (s *submission) writeMessage(message io.Reader) error {
 	}
 }
 
-func (s *submission) writeEnvelope(envelope io.Reader) error {
-	var err error
-	if s.intd, err = s.q.FS.Create(s.q.Name(Intd, s.n), 0o644); err != nil {
+// buffer is what the message goes through.
+func (s *submission) buffer() *[]byte {
+	if s.spares != nil {
+		if buf, ok := s.spares.buffers.Get().(*[]byte); ok {
+			return buf
+		}
+	}
+	buf := make([]byte, copySize)
+	return &buf
+}
+
+func (s *submission) giveBack(buf *[]byte) {
+	if s.spares != nil {
+		s.spares.buffers.Put(buf)
+	}
+}
+
+// cut takes away what a spare file has beyond what was written.
+func (s *submission) cut(f durable.File) error {
+	if s.spares == nil {
+		return nil
+	}
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err != nil {
+		return failure(exitcode.QueueWrite, "truncate: %w", err)
+	}
+	return nil
+}
+
+func (s *submission) createIntd() (err error) {
+	if s.spares != nil {
+		s.intd = s.spares.takeTodo(s.n)
+	}
+	if s.intd == nil {
+		s.intd, err = s.q.FS.Create(s.q.Name(Intd, s.n), 0o644)
+	}
+	if err != nil {
 		return failure(exitcode.QueueIntd, "create intd: %w", err)
 	}
 	s.madeIntd = true
+	return nil
+}
+
+func (s *submission) writeEnvelope(envelope io.Reader) error {
+	if err := s.createIntd(); err != nil {
+		return err
+	}
 	out := bufio.NewWriter(s.intd)
 	out.WriteString("u" + strconv.Itoa(s.who.UID) + "\x00p" + strconv.Itoa(s.who.PID) + "\x00")
 	if err := copyEnvelope(out, bufio.NewReader(envelope)); err != nil {
@@ -221,7 +301,7 @@ func (s *submission) writeEnvelope(envelope io.Reader) error {
 	if err := out.Flush(); err != nil {
 		return failure(exitcode.QueueWrite, "write intd: %w", err)
 	}
-	return nil
+	return s.cut(s.intd)
 }
 
 // copyEnvelope copies the records of an envelope and checks their form.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"goqmail/queue"
 )
@@ -17,12 +18,16 @@ type Clean struct {
 // errRefused is qmail-clean's answer that it could not do as told.
 var errRefused = errors.New("qmail-clean refuses")
 
+// errUnknown is the answer of a qmail-clean that does not know a command.
+var errUnknown = errors.New("qmail-clean does not know that")
+
 // cleaner asks qmail-clean to remove files. Many may ask at a time.
 type cleaner struct {
 	mu      sync.Mutex // held while a command is written, so that answers are in order
 	to      io.Writer
 	pending chan chan<- error // who waits for the next answers
 	gone    chan struct{}     // closed when there will be no more answers
+	old     atomic.Bool       // it is one that does not know done/N
 }
 
 // maxPending is how many commands may be on their way to qmail-clean.
@@ -51,16 +56,19 @@ func (k *cleaner) readAnswers(from io.Reader, finished <-chan struct{}) {
 		if _, err := io.ReadFull(from, answer[:]); err != nil {
 			return
 		}
-		if answer[0] == queue.CleanDone {
+		switch answer[0] {
+		case queue.CleanDone:
 			done <- nil
-		} else {
+		case queue.CleanUnknown:
+			done <- errUnknown
+		default:
 			done <- errRefused
 		}
 	}
 }
 
-// remove has a command carried out: foop/N or todo/N. It returns errRefused, or
-// errCleanGone if there is no qmail-clean any more.
+// remove has a command carried out: foop/N, todo/N or done/N. It returns errRefused,
+// errUnknown, or errCleanGone if there is no qmail-clean any more.
 func (k *cleaner) remove(command string) error {
 	done := make(chan error, 1)
 	if err := k.send(command, done); err != nil {

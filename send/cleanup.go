@@ -11,8 +11,11 @@ import (
 func (s *Server) cleanup() {
 	for {
 		s.q.Numbers(queue.Mess, func(n queue.Number) bool {
-			if s.isGarbage(n) {
-				s.clean("foop/" + n.String())
+			if s.isOld(n) && s.intake.borrow(n) {
+				if s.isGarbage(n) {
+					s.clean("foop/" + n.String())
+				}
+				s.intake.giveBack(n)
 			}
 			return !s.isStopping()
 		})
@@ -25,17 +28,19 @@ func (s *Server) cleanup() {
 	}
 }
 
-// isGarbage reports whether a message is old and neither in todo nor in info.
-func (s *Server) isGarbage(n queue.Number) bool {
+func (s *Server) isOld(n queue.Number) bool {
 	st, err := s.q.FS.Stat(s.q.Name(queue.Mess, n))
-	if err != nil || !queue.IsOld(st, s.now()) {
-		return false
-	}
+	return err == nil && queue.IsOld(st, s.now())
+}
+
+// isGarbage reports whether an old message is neither in todo nor in info. It must be
+// borrowed: as it ends, the next one may take its number.
+func (s *Server) isGarbage(n queue.Number) bool {
 	// Todo first: it goes when info is there.
 	for _, kind := range []queue.Kind{queue.Todo, queue.Info} {
 		if has, err := s.q.Has(kind, n); has || err != nil {
 			return false
 		}
 	}
-	return true
+	return s.isOld(n)
 }

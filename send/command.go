@@ -344,5 +344,6 @@ func (in *intake) giveBack(n queue.Number) {
 	defer in.mu.Unlock()
 	if in.lent[n]--; in.lent[n] == 0 {
 		delete(in.lent, n)
+		in.lookAgain(n)
 	}
 }

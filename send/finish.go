@@ -90,6 +90,11 @@ func unable(verb, name string) error {
 // removal is made durable first. If that fails the file stays, and goes when
 // cleanup finds it.
 func (s *Server) forgetFiles(n queue.Number) {
+	if s.intake.haste.now(s.now()) && s.q.SyncFolders(n, queue.Info) == nil {
+		if _, known := s.cleanDone(n); known {
+			return
+		}
+	}
 	if err := s.q.SyncFolders(n, queue.Info, queue.Todo); err != nil {
 		s.log.warning("trouble fsyncing ", s.q.Folder(queue.Info, n), " or ", s.q.Folder(queue.Todo, n), "; ", s.q.Name(queue.Mess, n), " stays")
 		return
@@ -99,10 +104,15 @@ func (s *Server) forgetFiles(n queue.Number) {
 
 // clean has qmail-clean do something, and reports whether it did.
 func (s *Server) clean(command string) bool {
-	switch s.cleaner.remove(command) {
+	return s.cleaned(command, s.cleaner.remove(command))
+}
+
+// cleaned tells of the answer to a command, and whether it was carried out.
+func (s *Server) cleaned(command string, err error) bool {
+	switch err {
 	case nil:
 		return true
-	case errRefused:
+	case errRefused, errUnknown:
 		s.log.warning("qmail-clean unable to clean up ", command)
 	default:
 		s.post(s.cleanDied)

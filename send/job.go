@@ -33,6 +33,8 @@ type job struct {
 	left int // recipients found to do, less those done
 
 	reports queue.Reports // of deferrals
+
+	straight *straight // nil once the message's files are written
 }
 
 // How many recipients are read at a time, and when to read more.
@@ -237,7 +239,11 @@ func (s *Server) deliverNext(l *lane, j *job) {
 func (s *Server) sendBack(l *lane, j *job) {
 	j.buffer, j.broken = nil, true
 	j.retry = s.now().Add(parkedPause)
-	s.closeJob(j)
+	if j.straight == nil {
+		s.closeJob(j)
+		return
+	}
+	s.putStraightBack(j, func() { s.closeJob(j) })
 }
 
 // prefetch is how many jobs more than there are places are kept ready, so that a
@@ -288,13 +294,21 @@ func (s *Server) report(l *lane, place int, text string) {
 		verdict, text = 'D', text+tooLong
 	}
 	s.log.print(deliveryLine(d.id, verdict, text, s.statusCode(verdict, text)), s.status())
+	settle := func() { s.settle(j, d.recipient, verdict, text) }
+	if !s.reportStraight(j, verdict, settle) {
+		settle()
+	}
+}
+
+// settle does what a report asks for.
+func (s *Server) settle(j *job, r queue.Recipient, verdict byte, text string) {
 	switch verdict {
 	case 'K':
-		s.done(j, d.recipient, "")
+		s.done(j, r, "")
 	case 'D':
-		s.done(j, d.recipient, bounce.Paragraph(s.config.Load().Routes.Strip(d.recipient.Address), text))
+		s.done(j, r, bounce.Paragraph(s.config.Load().Routes.Strip(r.Address), text))
 	default:
-		j.keepReport(d.recipient, text)
+		j.keepReport(r, text)
 	}
 	s.closeJob(j)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 
 	"goqmail/internal/durable"
 	"goqmail/queue"
@@ -17,11 +18,15 @@ type preprocessing struct {
 	routes *Routes
 	n      queue.Number
 
-	gone  bool // there is no such message
-	todo  durable.File
-	info  *newFile
-	lists [channels]*newFile
-	has   [channels]bool
+	gone     bool // there is no such message
+	logged   bool // the log has it already
+	size     int64
+	birth    time.Time // now, if it is zero
+	envelope queue.Envelope
+	todo     durable.File
+	info     *newFile
+	lists    [channels]*newFile
+	has      [channels]bool
 }
 
 // newFile is a file of the queue that is being written.
@@ -31,22 +36,20 @@ type newFile struct {
 	out  *bufio.Writer
 }
 
+// run writes the files of a message that is open, and closes it.
 func (p *preprocessing) run() error {
 	defer p.close()
-	size, err := p.open()
-	if err != nil || p.gone {
-		return err
-	}
 	if err := p.removeOld(); err != nil {
 		return err
 	}
+	var err error
 	if p.info, err = p.create(queue.Info); err != nil {
 		return err
 	}
-	p.log.newMessage(p.n)
-	err = queue.ReadTodo(p.todo,
-		func(e queue.Envelope) error { return p.sender(e, size) },
-		p.recipient)
+	if !p.logged {
+		p.log.newMessage(p.n)
+	}
+	err = queue.ReadTodo(p.todo, p.sender, p.recipient)
 	var w *writeError
 	switch {
 	case errors.As(err, &w):
@@ -59,23 +62,43 @@ func (p *preprocessing) run() error {
 	return p.sync()
 }
 
-// open opens the envelope and returns the size of the message.
-func (p *preprocessing) open() (int64, error) {
+// again is run for a message that was looked at and closed. It was born then.
+func (p *preprocessing) again() error {
+	p.info, p.lists, p.has = nil, [channels]*newFile{}, [channels]bool{}
+	err := p.open()
+	if err == nil && p.gone {
+		err = errors.New("unable to open " + p.q.Name(queue.Todo, p.n))
+	}
+	if err == nil {
+		err = p.run()
+	}
+	if err != nil {
+		return err
+	}
+	// Whoever looks which routes a message took compares this time with theirs.
+	_ = p.q.FS.Chtimes(p.q.Name(queue.Info, p.n), p.birth, p.birth)
+	return nil
+}
+
+// open opens the envelope.
+func (p *preprocessing) open() error {
 	name := p.q.Name(queue.Todo, p.n)
 	var err error
 	p.todo, err = p.q.FS.Open(name, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		p.gone = true // somebody has deleted it
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, errors.New("unable to open " + name)
+		return errors.New("unable to open " + name)
 	}
 	st, err := p.q.FS.Stat(p.q.Name(queue.Mess, p.n))
 	if err != nil {
-		return 0, errors.New("unable to stat " + p.q.Name(queue.Mess, p.n))
+		p.close()
+		return errors.New("unable to stat " + p.q.Name(queue.Mess, p.n))
 	}
-	return st.Size(), nil
+	p.size = st.Size()
+	return nil
 }
 
 // removeOld removes what a crash in the midst of this left, or brought back.
@@ -113,11 +136,13 @@ func (f *newFile) write(letter byte, value string) error {
 	return nil
 }
 
-func (p *preprocessing) sender(e queue.Envelope, size int64) error {
+func (p *preprocessing) sender(e queue.Envelope) error {
 	if err := p.info.write('F', e.Sender); err != nil {
 		return err
 	}
-	p.log.info(p.n, size, e)
+	if !p.logged {
+		p.log.info(p.n, p.size, e)
+	}
 	return nil
 }
 
@@ -177,6 +202,7 @@ func (p *preprocessing) files() []*newFile {
 func (p *preprocessing) close() {
 	if p.todo != nil {
 		p.todo.Close()
+		p.todo = nil
 	}
 	for _, f := range p.files() {
 		f.f.Close()

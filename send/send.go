@@ -1,6 +1,7 @@
 package send
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type Options struct {
 	Clean  Clean                      // qmail-clean
 	Submit func() (Submission, error) // opens a new message, for notices
 	Now    func() time.Time
+	Many   int // messages a second from which on they are delivered straight from todo; 0: 16, below: always
 }
 
 // Submission is a message on its way into the queue; [goqmail/internal/qq.Message] is
@@ -132,7 +134,7 @@ func Start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.cleaner = newCleaner(o.Clean, s.finished)
-	s.intake = newIntake(s)
+	s.intake = newIntake(s, cmp.Or(o.Many, hasteFrom))
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package send
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goqmail/queue"
@@ -21,11 +22,15 @@ type intake struct {
 	workers sync.WaitGroup
 	places  chan struct{}
 
-	mu    sync.Mutex
-	busy  map[queue.Number]bool  // under way
-	lent  map[queue.Number]int   // not to be begun
-	known map[queue.Number]bool  // since the start, while the queue is being read
-	later map[queue.Number]delay // failed
+	mu     sync.Mutex
+	busy   map[queue.Number]bool  // under way
+	lent   map[queue.Number]int   // not to be begun
+	missed map[queue.Number]bool  // seen in todo meanwhile
+	known  map[queue.Number]bool  // since the start, while the queue is being read
+	later  map[queue.Number]delay // failed
+
+	haste    haste
+	straight [channels]atomic.Int32 // messages that are delivered straight, about
 }
 
 // delay keeps a message that cannot be preprocessed from being tried, and warned
@@ -41,7 +46,7 @@ const (
 	mostDelay  = todoEvery
 )
 
-func newIntake(s *Server) *intake {
+func newIntake(s *Server, many int) *intake {
 	return &intake{
 		s:         s,
 		wake:      make(chan struct{}, 1),
@@ -49,8 +54,10 @@ func newIntake(s *Server) *intake {
 		places:    make(chan struct{}, preprocessAtOnce),
 		busy:      map[queue.Number]bool{},
 		lent:      map[queue.Number]int{},
+		missed:    map[queue.Number]bool{},
 		known:     map[queue.Number]bool{},
 		later:     map[queue.Number]delay{},
+		haste:     haste{from: many},
 	}
 }
 
@@ -115,7 +122,7 @@ func (in *intake) scan() {
 		in.workers.Add(1)
 		go func() {
 			defer in.workers.Done()
-			in.preprocess(n)
+			in.begin(n)
 			<-in.places
 		}()
 		return true
@@ -130,7 +137,11 @@ func (in *intake) scan() {
 func (in *intake) claim(n queue.Number) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.busy[n] || in.lent[n] > 0 || in.s.now().Before(in.later[n].until) {
+	if in.busy[n] || in.lent[n] > 0 {
+		in.missed[n] = true // it may be another message of that number
+		return false
+	}
+	if in.s.now().Before(in.later[n].until) {
 		return false
 	}
 	in.busy[n] = true
@@ -144,6 +155,7 @@ func (in *intake) unclaim(n queue.Number, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.busy, n)
+	in.lookAgain(n)
 	if ok {
 		delete(in.later, n)
 		return
@@ -153,12 +165,38 @@ func (in *intake) unclaim(n queue.Number, ok bool) {
 	time.AfterFunc(last, in.pull)
 }
 
-// preprocess moves a message from todo to info, local and remote, and then
-// schedules it.
-func (in *intake) preprocess(n queue.Number) {
+// lookAgain pulls if a message was seen in todo while it could not be begun.
+func (in *intake) lookAgain(n queue.Number) {
+	if in.missed[n] {
+		delete(in.missed, n)
+		in.pull()
+	}
+}
+
+// begin begins what is to be done about a message.
+func (in *intake) begin(n queue.Number) {
 	s := in.s
 	p := &preprocessing{q: s.q, log: s.log, routes: &s.config.Load().Routes, n: n}
-	err := p.run()
+	err := p.open()
+	if err == nil && !p.gone {
+		straight := false
+		if in.haste.count(s.now()) {
+			straight, err = in.goesStraight(p)
+		}
+		if straight {
+			return
+		}
+		if err == nil {
+			err = p.run()
+		}
+	}
+	in.preprocessed(p, err)
+}
+
+// preprocessed hands over a message that was moved from todo to info, local and
+// remote.
+func (in *intake) preprocessed(p *preprocessing, err error) {
+	s, n := in.s, p.n
 	switch {
 	case err != nil:
 		s.log.warning(err.Error())

@@ -43,16 +43,17 @@ func run() int {
 	if code != exitcode.OK {
 		return code
 	}
-	return submit(q, folder, os.Stdin, os.Stdout, origin())
+	return submit(q.Submit, folder, os.Stdin, os.Stdout, origin())
 }
 
 // submit queues one message and returns the exit code.
-func submit(q *queue.Queue, folder string, message, envelope io.Reader, who queue.Origin) int {
+func submit(queued func(message, envelope io.Reader, who queue.Origin) (queue.Number, error),
+	folder string, message, envelope io.Reader, who queue.Origin) int {
 	// Bounces may use the space that is kept from new mail.
 	if who.Account != "qmails" && queue.CheckSpace(folder) != nil {
 		return exitcode.QueueWrite
 	}
-	if _, err := q.Submit(message, envelope, who); err != nil {
+	if _, err := queued(message, envelope, who); err != nil {
 		var f *queue.Failure
 		if errors.As(err, &f) {
 			return f.Code

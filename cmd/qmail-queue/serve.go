@@ -30,9 +30,12 @@ const (
 // idle is how long a connection may bring nothing.
 const idle = 10 * time.Second
 
+// spareTime is how long no message may come until the spare files are removed.
+const spareTime = time.Minute
+
 // staying takes messages over a socket.
 type staying struct {
-	q      *queue.Queue
+	spares *queue.Spares
 	folder string
 	self   serve.Identity
 	names  map[int]string // of the accounts, by uid
@@ -41,6 +44,7 @@ type staying struct {
 	mu    sync.Mutex
 	users map[int]int // messages under way, by uid
 	all   int
+	quiet *time.Timer // until the spare files go
 }
 
 // stay takes messages until qmail-send, which holds the other end of descriptor 0,
@@ -73,8 +77,9 @@ func stay() int {
 		listener.Close()
 		lock.Close() // the next one may listen while this one finishes
 	}()
-	s := &staying{q: q, folder: folder, self: self, names: names(), users: map[int]int{}}
+	s := &staying{spares: queue.NewSpares(q), folder: folder, self: self, names: names(), users: map[int]int{}}
 	s.last.Store(uint32(os.Getpid()))
+	s.quiet = time.AfterFunc(0, s.spares.Drop) // what a crash has left
 	confine.Queue(folder).Enter(home.Dir(), "qmail-queue", os.Stderr)
 	return s.listen(listener)
 }
@@ -113,6 +118,7 @@ func names() map[int]string {
 // are open.
 func (s *staying) listen(listener *serve.Listener) int {
 	var open sync.WaitGroup
+	defer s.spares.Drop()
 	defer open.Wait()
 	for {
 		conn, uid, err := listener.Accept()
@@ -149,6 +155,7 @@ func (s *staying) enter(uid int) bool {
 	}
 	s.all++
 	s.users[uid]++
+	s.quiet.Stop()
 	return true
 }
 
@@ -158,6 +165,9 @@ func (s *staying) leave(uid int) {
 	s.all--
 	if s.users[uid]--; s.users[uid] == 0 {
 		delete(s.users, uid)
+	}
+	if s.all == 0 {
+		s.quiet.Reset(spareTime)
 	}
 }
 
@@ -176,7 +186,7 @@ func (s *staying) serve(conn *serve.Conn, uid int) {
 			end := time.AfterFunc(lifetime, func() { conn.Close(); files[0].Close(); files[1].Close() })
 			defer end.Stop()
 			who := queue.Origin{UID: uid, PID: qp, Account: s.names[uid], Time: time.Now()}
-			return serve.Answer{Code: submit(s.q, s.folder, files[0], files[1], who)}
+			return serve.Answer{Code: submit(s.spares.Submit, s.folder, files[0], files[1], who)}
 		},
 	}
 	_ = server.Serve(conn)

@@ -54,8 +54,9 @@ type Profile struct {
 	Read []string
 	// Write are files, or folders of files, that may be written and cut.
 	Write []string
-	// Remove are folders below which files may be removed.
-	Remove []string
+	// Move are folders, which may be listed, below and between which files may be moved
+	// and removed, but not read or written.
+	Move []string
 	// Change are folders below which files and folders may be made, written,
 	// linked, renamed and removed.
 	Change []string

@@ -37,10 +37,12 @@ func noNewPrivs() (string, error) {
 
 // Rights of Landlock, landlock(7).
 const (
-	llReading  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
-	llRemoving = unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
-	llWriting  = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
-	llChanging = llWriting | llRemoving | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
+	llReading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	llWriting = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	// On a kernel that cannot move files from folder to folder they are removed.
+	llMoving = unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REFER
+	llChanging = llWriting | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_REFER
 	llNever = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK |
@@ -137,7 +139,7 @@ func (p Profile) addRules(ruleset uintptr, attr unix.LandlockRulesetAttr) error 
 		rights uint64
 		paths  []string
 	}{
-		{llReading, p.Read}, {llWriting, p.Write}, {llRemoving, p.Remove}, {llChanging, p.Change},
+		{llReading, p.Read}, {llWriting, p.Write}, {llMoving, p.Move}, {llChanging, p.Change},
 	} {
 		for _, path := range rule.paths {
 			if err := allowPath(ruleset, path, rule.rights&attr.Handled_access_fs); err != nil {

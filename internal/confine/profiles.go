@@ -16,11 +16,12 @@ import (
 // zones, certificates of authorities, resolv.conf and what it is a link to.
 var ofTheHost = []string{"/etc", "/usr", "/run", "/dev/null", "/dev/urandom"}
 
-// Clean is the profile of qmail-clean: it removes files in a queue.
+// Clean is the profile of qmail-clean: it removes files in a queue, or moves them to
+// pid, and syncs their folders.
 func Clean(queue string) Profile {
 	return Profile{
-		Read:   []string{filepath.Join(queue, "pid")},
-		Remove: within(queue, "mess", "intd", "todo", "pid"),
+		Read: []string{},
+		Move: within(queue, "mess", "intd", "todo", "pid"),
 	}
 }
 

@@ -129,6 +129,16 @@ func (f *file) Close() error {
 	return f.fail("close", err)
 }
 
+// OnlyOpen reports whether nobody else has the file open, in this process or another,
+// nor a descriptor of it on its way. It is false also where that cannot be told.
+func OnlyOpen(f File) bool {
+	o, ok := f.(interface{ OnlyOpen() bool })
+	return ok && o.OnlyOpen()
+}
+
+// OnlyOpen implements [OnlyOpen].
+func (f *file) OnlyOpen() bool { return f.fd >= 0 && onlyOpen(f.fd) }
+
 // SyscallConn gives the descriptor to whoever has to lock it.
 func (f *file) SyscallConn() (syscall.RawConn, error) {
 	if f.fd < 0 {

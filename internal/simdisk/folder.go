@@ -309,6 +309,13 @@ func (f *file) Sync() error {
 	return nil
 }
 
+// OnlyOpen implements [durable.OnlyOpen].
+func (f *file) OnlyOpen() bool {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.inode.open == 1
+}
+
 func (f *file) Stat() (fs.FileInfo, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
@@ -339,7 +346,7 @@ type info struct {
 func (i *inode) info(name string) fs.FileInfo {
 	return &info{
 		name: path.Base(name), size: int64(len(i.data)), mode: i.perm, mtime: i.mtime,
-		sys: syscall.Stat_t{Ino: i.number, Atim: syscall.NsecToTimespec(i.atime.UnixNano()), Mtim: syscall.NsecToTimespec(i.mtime.UnixNano())},
+		sys: syscall.Stat_t{Ino: i.number, Nlink: uint64(i.links), Atim: syscall.NsecToTimespec(i.atime.UnixNano()), Mtim: syscall.NsecToTimespec(i.mtime.UnixNano())},
 	}
 }
 

@@ -38,11 +38,11 @@ func all() []mail { return slices.Concat(mails...) }
 const between = 10 * time.Second
 
 // scenario runs the system on a new disk and returns all that was done there.
-func scenario(t *testing.T, home string, skip func(string) bool) simdisk.Trace {
+func scenario(t *testing.T, home string, w way) simdisk.Trace {
 	var trace simdisk.Trace
 	synctest.Test(t, func(t *testing.T) {
 		disk := simdisk.New(folders...)
-		h := newHost(t, home, disk, skip)
+		h := newHost(t, home, disk, w)
 		for _, some := range mails {
 			for _, m := range some {
 				h.submit(m)
@@ -62,14 +62,14 @@ func scenario(t *testing.T, home string, skip func(string) bool) simdisk.Trace {
 
 // restart lets the system find a disk after a power cut, waits until it has nothing
 // left to do, and says what is wrong then.
-func restart(t *testing.T, home string, crash simdisk.Crash, skip func(string) bool) (broken string) {
+func restart(t *testing.T, home string, crash simdisk.Crash, w way) (broken string) {
 	found := fmt.Sprintf("%q", crash.Disk.Files("queue"))
 	if state := badState(crash.Disk); state != "" {
 		return state + ": " + found
 	}
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(4 * between) // the clock goes on
-		h := newHost(t, home, crash.Disk, skip)
+		h := newHost(t, home, crash.Disk, w)
 		h.settle()
 		h.stop()
 		if broken = judge(crash.Marks, crash.Disk, h); broken != "" {
@@ -181,8 +181,8 @@ func badState(disk *simdisk.Disk) string {
 // explore cuts the power at every moment of a scenario, on as many homes at a time as
 // there are processors, until something is found broken. It returns how many different
 // disks there were.
-func explore(t *testing.T, skip func(string) bool) (disks int, broken string) {
-	trace := scenario(t, newHome(t), skip)
+func explore(t *testing.T, w way) (disks int, broken string) {
+	trace := scenario(t, newHome(t), w)
 	crashes := make(chan simdisk.Crash)
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -190,7 +190,7 @@ func explore(t *testing.T, skip func(string) bool) (disks int, broken string) {
 		home := newHome(t)
 		workers.Go(func() {
 			for crash := range crashes {
-				if problem := restart(t, home, crash, skip); problem != "" {
+				if problem := restart(t, home, crash, w); problem != "" {
 					mu.Lock()
 					if broken == "" {
 						broken = fmt.Sprintf("%v: %s", crash, problem)
@@ -215,25 +215,38 @@ func explore(t *testing.T, skip func(string) bool) (disks int, broken string) {
 	return disks, broken
 }
 
+// ways are the ways that mail takes when little comes in, and when much does.
+var ways = map[string]way{"idle": {}, "loaded": {loaded: true}}
+
 // TestPowerCut cuts the power at every moment.
 func TestPowerCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or more")
 	}
-	disks, broken := explore(t, nil)
-	if broken != "" {
-		t.Error(broken)
+	for name, w := range ways {
+		t.Run(name, func(t *testing.T) {
+			disks, broken := explore(t, w)
+			if broken != "" {
+				t.Error(broken)
+			}
+			t.Logf("%d different disks after a power cut", disks)
+		})
 	}
-	t.Logf("%d different disks after a power cut", disks)
 }
 
-// syncs are all that are needed, as simdisk.Disk.Folder calls them. Each one that is
-// left out loses mail.
-var syncs = []string{
-	"file pid/", "folder mess/", "file intd/", "folder todo",
-	"file info/", "folder info/", "file local/", "folder local/", "file remote/", "folder remote/",
-	"file bounce/", "folder bounce",
-	"file Maildir/tmp/", "folder Maildir/new", "file Mailbox", "folder .",
+// syncs are all that are needed, as simdisk.Disk.Folder calls them, those of
+// qmail-clean with its name before them. Each one that is left out loses mail.
+var syncs = map[string][]string{
+	"idle": {
+		"file pid/", "folder mess/", "file intd/", "folder todo",
+		"file info/", "folder info/", "file local/", "folder local/", "file remote/", "folder remote/",
+		"file bounce/", "folder bounce",
+		"file Maildir/tmp/", "folder Maildir/new", "file Mailbox", "folder .",
+	},
+	"loaded": {
+		"file pid/", "file mess/", "folder mess/", "file intd/", "folder todo", "qmail-clean folder todo",
+		"file info/", "folder info/", "file local/", "folder local/", "file remote/", "folder remote/",
+	},
 }
 
 // TestSyncsAreNeeded leaves out one kind of sync after the other.
@@ -241,14 +254,17 @@ func TestSyncsAreNeeded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute or more")
 	}
-	for _, prefix := range syncs {
-		t.Run(prefix, func(t *testing.T) {
-			disks, broken := explore(t, func(sync string) bool { return strings.HasPrefix(sync, prefix) })
-			if broken == "" {
-				t.Errorf("nothing is lost without it, on %d disks", disks)
-			}
-			first, _, _ := strings.Cut(broken, "; ")
-			t.Logf("disk %d: %s", disks, first)
-		})
+	for name, w := range ways {
+		for _, prefix := range syncs[name] {
+			t.Run(name+" "+prefix, func(t *testing.T) {
+				w.skip = func(sync string) bool { return strings.HasPrefix(sync, prefix) }
+				disks, broken := explore(t, w)
+				if broken == "" {
+					t.Errorf("nothing is lost without it, on %d disks", disks)
+				}
+				first, _, _ := strings.Cut(broken, "; ")
+				t.Logf("disk %d: %s", disks, first)
+			})
+		}
 	}
 }

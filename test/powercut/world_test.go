@@ -35,14 +35,24 @@ var folders = []string{
 	"home/ann", "home/ann/Maildir/tmp", "home/ann/Maildir/new", "home/ann/Maildir/cur", "home/ann/Maildir", "home/bob",
 }
 
+// way is how the system works.
+type way struct {
+	loaded bool // as if many messages came in: files are used again, info is not written
+	skip   func(sync string) bool
+}
+
+// cleanSkip is skip for the syncs of qmail-clean.
+func (w way) cleanSkip(sync string) bool { return w.skip != nil && w.skip("qmail-clean "+sync) }
+
 // host is the system on a disk. The programs that others start are calls here.
 type host struct {
 	t    *testing.T
 	home string // the real one, with the control files and locks
 	disk *simdisk.Disk
-	skip func(sync string) bool
+	way
 
 	q      *queue.Queue
+	spares *queue.Spares
 	server *send.Server
 	ended  chan struct{}
 
@@ -73,17 +83,23 @@ func must(t *testing.T, err error) {
 }
 
 // newHost starts the system on a disk, in a bubble of simulated time.
-func newHost(t *testing.T, home string, disk *simdisk.Disk, skip func(string) bool) *host {
-	h := &host{t: t, home: home, disk: disk, skip: skip, tries: map[string]int{}, ended: make(chan struct{})}
-	fsys := disk.Folder("queue", skip)
+func newHost(t *testing.T, home string, disk *simdisk.Disk, w way) *host {
+	h := &host{t: t, home: home, disk: disk, way: w, tries: map[string]int{}, ended: make(chan struct{})}
+	fsys := disk.Folder("queue", w.skip)
 	var err error
 	h.q, err = queue.Open(fsys)
 	must(t, err)
+	h.spares = queue.NewSpares(h.q)
+	h.spares.Drop()
+	many := 1000
+	if w.loaded {
+		many = -1
+	}
 	localTo, localFrom := h.spawner(h.deliverLocal)
 	remoteTo, remoteFrom := h.spawner(h.deliverRemote)
 	cleanTo, cleanFrom := h.cleaner()
 	h.server, err = send.Start(send.Options{
-		Home: home, FS: fsys, Log: h, Now: time.Now, Submit: h.open,
+		Home: home, FS: fsys, Log: h, Now: time.Now, Submit: h.open, Many: many,
 		Local:  send.Spawner{To: localTo, From: localFrom},
 		Remote: send.Spawner{To: remoteTo, From: remoteFrom},
 		Clean:  send.Clean{To: cleanTo, From: cleanFrom},
@@ -143,11 +159,20 @@ func (h *host) submit(m mail) {
 	for _, r := range m.recipients {
 		envelope += "T" + r + "\x00"
 	}
-	if _, err := h.q.Submit(strings.NewReader(m.text), strings.NewReader(envelope+"\x00"), h.origin("")); err != nil {
+	if err := h.queue(m.text, envelope+"\x00", h.origin("")); err != nil {
 		h.t.Errorf("message %s is not queued: %v", m.name, err)
 		return
 	}
 	h.disk.Mark("accepted " + m.name)
+}
+
+func (h *host) queue(message, envelope string, who queue.Origin) error {
+	submit := h.q.Submit
+	if h.loaded {
+		submit = h.spares.Submit
+	}
+	_, err := submit(strings.NewReader(message), strings.NewReader(envelope), who)
+	return err
 }
 
 // notice is a message that qmail-send queues.
@@ -169,16 +194,17 @@ func (n *notice) Close() error {
 	if n.failed {
 		return io.ErrUnexpectedEOF
 	}
-	_, err := n.h.q.Submit(strings.NewReader(n.String()), strings.NewReader(n.envelope.String()+"\x00"), n.h.origin("qmails"))
-	return err
+	return n.h.queue(n.String(), n.envelope.String()+"\x00", n.h.origin("qmails"))
 }
 
 // cleaner is qmail-clean.
 func (h *host) cleaner() (to *io.PipeWriter, from *io.PipeReader) {
 	commands, to := io.Pipe()
 	from, answers := io.Pipe()
+	q, err := queue.Open(h.disk.Folder("queue", h.cleanSkip))
+	must(h.t, err)
 	go func() {
-		h.q.Clean(commands, answers, time.Now)
+		q.Clean(commands, answers, time.Now)
 		answers.Close()
 	}()
 	return to, from

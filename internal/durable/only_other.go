@@ -1,0 +1,5 @@
+//go:build !linux
+
+package durable
+
+func onlyOpen(int) bool { return false }

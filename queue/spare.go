@@ -1,0 +1,233 @@
+package queue
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"goqmail/internal/durable"
+)
+
+// A file system passes over inodes that were freed a short time ago, which makes
+// new files slow in a queue that removes as many. So the files of messages that have
+// ended may be kept in pid, under these names, and used for others; a message file
+// keeps its inode, and with it its number. Behind the dot is the inode number.
+const (
+	spareMess = "pid/mess."
+	spareTodo = "pid/todo."
+)
+
+const (
+	// maxSpares is how many files of each kind are kept.
+	maxSpares = 256
+	// maxSpareSize is the size in bytes of the largest file that is kept.
+	maxSpareSize = 64 << 10
+	// pauseAfterNone is how long pid is not looked into again in which none was spare.
+	pauseAfterNone = 10 * time.Millisecond
+	// pauseWhenFull is how many files are removed until they are counted again.
+	pauseWhenFull = 64
+)
+
+// Spares are the files in pid that new messages may use. There is one user of them
+// at a time, or two while one takes the other's place.
+type Spares struct {
+	q *Queue
+
+	mu         sync.Mutex
+	mess, todo []string
+	notBefore  time.Time // when to look again
+
+	buffers sync.Pool // of *[]byte with copySize bytes
+}
+
+// NewSpares returns the spares of a queue.
+func NewSpares(q *Queue) *Spares { return &Spares{q: q} }
+
+// Submit is [Queue.Submit] for a process that takes many messages.
+func (s *Spares) Submit(message, envelope io.Reader, who Origin) (Number, error) {
+	return (&submission{q: s.q, who: who, spares: s}).submit(message, envelope)
+}
+
+// Drop removes the files: they hold what was in messages, and are of no use while
+// no mail comes.
+func (s *Spares) Drop() {
+	s.q.FS.Names("pid", func(name string) bool {
+		if isSpare("pid/" + name) {
+			s.q.FS.Remove("pid/" + name)
+		}
+		return true
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mess, s.todo = nil, nil
+}
+
+func isSpare(name string) bool {
+	return strings.HasPrefix(name, spareMess) || strings.HasPrefix(name, spareTodo)
+}
+
+// next returns the name of a spare file, or "" if there is none.
+func (s *Spares) next(prefix string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := &s.todo
+	if prefix == spareMess {
+		list = &s.mess
+	}
+	if len(*list) == 0 {
+		now := time.Now()
+		if now.Before(s.notBefore) {
+			return ""
+		}
+		s.look()
+		if len(*list) == 0 {
+			s.notBefore = now.Add(pauseAfterNone)
+			return ""
+		}
+	}
+	last := len(*list) - 1
+	name := (*list)[last]
+	*list = (*list)[:last]
+	return name
+}
+
+// look lists what there is.
+func (s *Spares) look() {
+	s.mess, s.todo = s.mess[:0], s.todo[:0]
+	s.q.FS.Names("pid", func(name string) bool {
+		switch name = "pid/" + name; {
+		case strings.HasPrefix(name, spareMess):
+			s.mess = append(s.mess, name)
+		case strings.HasPrefix(name, spareTodo):
+			s.todo = append(s.todo, name)
+		}
+		return true
+	})
+}
+
+// takeMess gives a spare file its name in mess again, and opens it. It is nil if
+// there is none.
+func (s *Spares) takeMess() (durable.File, Number) {
+	for name := s.next(spareMess); name != ""; name = s.next(spareMess) {
+		n, ok := ParseNumber(name[len(spareMess):])
+		if !ok {
+			continue
+		}
+		if has, err := s.q.Has(Mess, n); has || err != nil {
+			continue
+		}
+		if f := s.take(name, s.q.Name(Mess, n)); f != nil {
+			return f, n
+		}
+	}
+	return nil, 0
+}
+
+// takeTodo gives a spare file the name of a message's envelope in intd, and opens
+// it. It is nil if there is none.
+func (s *Spares) takeTodo(n Number) durable.File {
+	for name := s.next(spareTodo); name != ""; name = s.next(spareTodo) {
+		if f := s.take(name, s.q.Name(Intd, n)); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// take renames a spare file, which is then nobody else's, and opens it. A file that
+// somebody has open, like a program that a user left behind when his delivery was
+// over, is removed: he could read the next message. So is one that a crash has given
+// two names.
+func (s *Spares) take(from, to string) durable.File {
+	if s.q.FS.Rename(from, to) != nil {
+		return nil
+	}
+	f, err := s.q.FS.Open(to, os.O_RDWR, 0)
+	if err == nil {
+		now := time.Now()
+		if durable.OnlyOpen(f) && hasOneName(f) && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
+			return f
+		}
+		f.Close()
+	}
+	s.q.FS.Remove(to)
+	return nil
+}
+
+func hasOneName(f durable.File) bool {
+	st, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && sys.Nlink == 1
+}
+
+// keeper turns the files of messages that have ended into spares. It is qmail-clean's.
+type keeper struct {
+	q      *Queue
+	places map[string]int // how many more to keep before counting, by prefix
+	pause  int
+}
+
+// keep keeps a file, or removes it if it is of no use. Its name may be gone.
+func (k *keeper) keep(name, prefix string) error {
+	if spare := k.spareName(name, prefix); spare != "" {
+		err := k.q.FS.Rename(name, spare)
+		if err == nil {
+			k.places[prefix]--
+			return nil
+		}
+	}
+	err := k.q.FS.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// spareName is what a file is to be called in pid, or "" if it is not to be kept. One
+// with another name would be changed under it.
+func (k *keeper) spareName(name, prefix string) string {
+	if !k.hasPlace(prefix) {
+		return ""
+	}
+	st, err := k.q.FS.Stat(name)
+	if err != nil || !st.Mode().IsRegular() || st.Size() > maxSpareSize {
+		return ""
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || sys.Nlink != 1 {
+		return ""
+	}
+	inode := Number(sys.Ino).String()
+	if prefix == spareMess && !strings.HasSuffix(name, "/"+inode) {
+		return "" // of a queue that was copied
+	}
+	return prefix + inode
+}
+
+func (k *keeper) hasPlace(prefix string) bool {
+	if k.places[prefix] > 0 {
+		return true
+	}
+	if k.pause--; k.pause > 0 {
+		return false
+	}
+	k.pause = pauseWhenFull
+	k.places = map[string]int{spareMess: maxSpares, spareTodo: maxSpares}
+	k.q.FS.Names("pid", func(name string) bool {
+		for p := range k.places {
+			if strings.HasPrefix("pid/"+name, p) {
+				k.places[p]--
+			}
+		}
+		return true
+	})
+	return k.places[prefix] > 0
+}
