@@ -35,6 +35,9 @@ type world struct {
 	now   func() time.Time
 	fs    durable.FS  // if not the folder's own
 	pipes []io.Closer // to those whom the test plays
+	many  int         // as in Options
+	// oldClean has a qmail-clean that knows foop/N and todo/N only.
+	oldClean bool
 }
 
 // newWorld makes a home; start runs qmail-send on it.
@@ -80,7 +83,7 @@ func (w *world) start() {
 		w.pipes = append(w.pipes, to)
 		return Spawner{To: to, From: from}, fromSend, toSend
 	}
-	options := Options{Home: w.home, FS: w.fs, Log: w, Now: w.now, Submit: func() (Submission, error) {
+	options := Options{Home: w.home, FS: w.fs, Log: w, Now: w.now, Many: w.many, Submit: func() (Submission, error) {
 		return qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}.Open()
 	}}
 	var in io.Reader
@@ -91,6 +94,9 @@ func (w *world) start() {
 	go w.spawn("remote", in, out)
 	clean, commands, answers := pair()
 	options.Clean = Clean(clean)
+	if w.oldClean {
+		commands = unknowing{commands}
+	}
 	go func() { w.q.Clean(commands, answers, time.Now); answers.Close() }()
 	var err error
 	if w.server, err = Start(options); err != nil {
@@ -98,6 +104,15 @@ func (w *world) start() {
 	}
 	w.done = make(chan struct{})
 	go func() { w.server.Run(); close(w.done) }()
+}
+
+// unknowing has commands that another qmail does not know become such that none does.
+type unknowing struct{ io.Reader }
+
+func (u unknowing) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	copy(p, strings.ReplaceAll(string(p[:n]), "done/", "DONE/"))
+	return n, err
 }
 
 func (w *world) stop() {

@@ -1,0 +1,270 @@
+package send
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"goqmail/internal/durable"
+	"goqmail/queue"
+)
+
+// watched is a queue that knows which files were made, and fails if it is to.
+type watched struct {
+	durable.FS
+	made chan string
+	full atomic.Bool
+}
+
+func (w *watched) Create(name string, perm fs.FileMode) (durable.File, error) {
+	if w.full.Load() && strings.HasPrefix(name, "info/") {
+		return nil, errors.New("no space left on device")
+	}
+	w.made <- name
+	return w.FS.Create(name, perm)
+}
+
+// newLoaded makes a world in which many messages come in.
+func newLoaded(t *testing.T) (*world, *watched) {
+	w := newWorld(t)
+	fsys := &watched{FS: durable.NewDir(filepath.Join(w.home, "queue")), made: make(chan string, 1000)}
+	w.many, w.fs = -1, fsys
+	return w, fsys
+}
+
+// made are the folders in which qmail-send has made files.
+func (w *watched) folders() []string {
+	var all []string
+	for {
+		select {
+		case name := <-w.made:
+			all = append(all, name[:strings.IndexByte(name, '/')])
+		default:
+			return all
+		}
+	}
+}
+
+// TestStraight has messages that are done at once; there are no files of them but
+// those of qmail-queue.
+func TestStraight(t *testing.T) {
+	w, disk := newLoaded(t)
+	w.start()
+	a := w.queue("ann@example.org", "bob@example.org")
+	b := w.queue("", "eve@far.example")
+	w.wait("end msg", 2)
+	w.stop()
+	if made := disk.folders(); len(made) != 0 {
+		t.Errorf("files were made in %q", made)
+	}
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+	want := []string{"local ann@example.org bob@example.org", "remote  eve@far.example"}
+	if got := w.deliveries(); !slices.Equal(got, want) {
+		t.Errorf("deliveries are %q", got)
+	}
+	for _, n := range []queue.Number{a, b} {
+		for _, line := range []string{"new msg " + n.String(), "info msg " + n.String() + ": bytes", "end msg " + n.String()} {
+			if w.logged(line) != 1 {
+				t.Errorf("the log has %q %d times", line, w.logged(line))
+			}
+		}
+	}
+}
+
+// TestNotStraight has messages that have more recipients, or none, or something of
+// them is there already.
+func TestNotStraight(t *testing.T) {
+	w, disk := newLoaded(t)
+	two := w.queue("ann@example.org", "bob@example.org", "eve@far.example")
+	none := w.queue("ann@example.org")
+	begun := w.queue("ann@example.org", "bob@example.org")
+	if err := os.WriteFile(filepath.Join(w.home, "queue", w.q.Name(queue.Remote, begun)), []byte("Told@far.example\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.wait("end msg", 3)
+	w.stop()
+	made := disk.folders()
+	slices.Sort(made)
+	if want := []string{"info", "info", "info", "local", "local", "remote"}; !slices.Equal(made, want) {
+		t.Errorf("files were made in %q", made)
+	}
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+	if len(w.deliveries()) != 3 {
+		t.Errorf("deliveries are %q", w.deliveries())
+	}
+	_, _ = two, none
+}
+
+// TestStraightFails has first deliveries that are not the last.
+func TestStraightFails(t *testing.T) {
+	w, _ := newLoaded(t)
+	w.submitter()
+	var later, mangled atomic.Bool
+	w.reply = func(asked string) string {
+		switch {
+		case strings.Contains(asked, "bad@"):
+			return "Dno such user\n"
+		case strings.Contains(asked, "later@") && !later.Swap(true):
+			return "Znot now\n"
+		case strings.Contains(asked, "mangled@") && !mangled.Swap(true):
+			return "?\n"
+		}
+		return "Kok\n"
+	}
+	w.start()
+	w.queue("ann@example.org", "bad@far.example")
+	w.wait("end msg", 1)
+	if bounces := w.bounces(); len(bounces) != 1 || !strings.Contains(bounces[0], "<bad@far.example>:\nno such user\n") {
+		t.Errorf("bounces are %q", bounces)
+	}
+	n := w.queue("ann@example.org", "later@example.org")
+	w.wait("deferral", 1)
+	w.scheduled(n)
+	if left := strings.Join(w.left(), " "); strings.Contains(left, "todo") || !strings.Contains(left, "local/") || !strings.Contains(left, "info/") {
+		t.Errorf("%q are left", left)
+	}
+	w.server.RunNow()
+	w.wait("end msg", 2)
+	n = w.queue("ann@example.org", "mangled@example.org")
+	w.wait("report mangled", 1)
+	w.scheduled(n)
+	w.server.RunNow()
+	w.wait("end msg", 3)
+	w.stop()
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+	if n := w.logged("new msg"); n != 3 {
+		t.Errorf("%d messages are new", n)
+	}
+}
+
+// TestStraightTakesLong has a delivery during which the files are written.
+func TestStraightTakesLong(t *testing.T) {
+	for report, ends := range map[string]bool{"Kok\n": true, "Zlater\n": false} {
+		w, disk := newLoaded(t)
+		answer := make(chan string)
+		w.reply = func(string) string { return <-answer }
+		w.start()
+		n := w.queue("ann@example.org", "bob@example.org")
+		for want := []string{"info", "local"}; len(want) > 0; want = want[1:] {
+			if name := <-disk.made; !strings.HasPrefix(name, want[0]+"/") {
+				t.Errorf("%s is made", name)
+			}
+		}
+		answer <- report
+		if ends {
+			w.wait("end msg", 1)
+		} else {
+			w.wait("deferral", 1)
+			w.scheduled(n)
+		}
+		w.stop()
+		if left := w.left(); (len(left) == 0) != ends || len(w.deliveries()) != 1 {
+			t.Errorf("%q: %q are left, deliveries are %q", report, left, w.deliveries())
+		}
+	}
+}
+
+// TestStraightOnFullDisk has a deferral that cannot be written down: the message is
+// begun anew, later.
+func TestStraightOnFullDisk(t *testing.T) {
+	w, disk := newLoaded(t)
+	disk.full.Store(true)
+	replies := make(chan string, 1)
+	w.reply = func(string) string { return <-replies }
+	w.start()
+	w.queue("ann@example.org", "bob@example.org")
+	replies <- "Znot now\n"
+	w.wait("unable to create info/", 1)
+	disk.full.Store(false)
+	replies <- "Kok\n"
+	w.wait("end msg", 1)
+	w.stop()
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+// TestStraightWithAnother has a qmail-clean that does not know done/N.
+func TestStraightWithAnother(t *testing.T) {
+	w, _ := newLoaded(t)
+	w.oldClean = true
+	w.start()
+	for range 3 {
+		w.queue("ann@example.org", "bob@example.org")
+	}
+	w.wait("end msg", 3)
+	w.stop()
+	if left := w.left(); len(left) != 0 || w.logged("warning") != 0 {
+		t.Errorf("%q are left, the log is %q", left, w.log)
+	}
+}
+
+// TestStraightStopped has qmail-send end while a message waits for its turn.
+func TestStraightStopped(t *testing.T) {
+	w, _ := newLoaded(t)
+	w.control("concurrencylocal", "1")
+	answer := make(chan string)
+	w.reply = func(string) string { return <-answer }
+	w.start()
+	w.queue("ann@example.org", "bob@example.org")
+	w.wait("starting delivery 1", 1)
+	w.queue("ann@example.org", "eve@example.org")
+	w.wait("new msg", 2)
+	w.server.Stop()
+	answer <- "Kok\n"
+	w.stop()
+	left := strings.Join(w.left(), " ")
+	if !strings.Contains(left, "todo/") || strings.Contains(left, "info/") {
+		t.Errorf("%q are left", left)
+	}
+	w.reply = func(string) string { return "Kok\n" }
+	w.start()
+	w.wait("end msg", 2)
+	w.stop()
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+// TestHaste has messages come in at so many a second.
+func TestHaste(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		counts []int // for each second
+		want   bool  // of the last message
+	}{
+		{"a few", []int{16, 16, 16}, false},
+		{"many", []int{17}, true},
+		{"many a second ago", []int{17, 1}, true},
+		{"many before", []int{17, 0, 1}, false},
+	} {
+		h := haste{from: 16}
+		now := time.Unix(1e9, 0)
+		got := false
+		for _, count := range tt.counts {
+			for range count {
+				got = h.count(now)
+			}
+			if h.now(now) != got && count > 0 {
+				t.Errorf("%s: it is not the same afterwards", tt.name)
+			}
+			now = now.Add(time.Second)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
