@@ -33,10 +33,11 @@ func makeHome(t *testing.T) {
 	Must(t, os.Chown(filepath.Join(Home, "bin/qmail-queue"), Qmailq, Qmail))
 	Must(t, os.Chmod(filepath.Join(Home, "bin/qmail-queue"), 0o711|os.ModeSetuid))
 	Must(t, os.WriteFile(filepath.Join(Home, "control/me"), []byte("here.test\n"), 0o644))
-	makeQueue(t)
+	MakeQueue(t)
 }
 
-func makeQueue(t *testing.T) {
+// MakeQueue makes an empty queue in the home.
+func MakeQueue(t *testing.T) {
 	t.Helper()
 	top := filepath.Join(Home, "queue")
 	Must(t, queue.Make(top, queue.DefaultSplit))

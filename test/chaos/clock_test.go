@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"goqmail/internal/testbin"
+	"goqmail/internal/testhost"
 )
 
 // programs are those that take part.
@@ -56,10 +57,10 @@ func mapAhead() *int64 {
 func buildPrograms(t *testing.T, bin string) {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
-	must(t, err)
+	testhost.Must(t, err)
 	library := filepath.Join(strings.TrimSpace(string(root)), "src/time")
 	source, err := os.ReadFile(filepath.Join(library, "time.go"))
-	must(t, err)
+	testhost.Must(t, err)
 	const read = "\tsec, nsec, mono := runtimeNow()\n"
 	changed := strings.Replace(string(source), read, read+"\tif ahead != nil { // not before it is set\n\t\tsec += *ahead\n\t}\n", 1)
 	if changed == string(source) || !strings.Contains(changed, "func Now() Time {\n"+read+"\tif ahead") {
@@ -69,12 +70,12 @@ func buildPrograms(t *testing.T, bin string) {
 	replace := map[string]string{}
 	for name, text := range map[string]string{"time.go": changed, "ahead.go": clockSource} {
 		replace[filepath.Join(library, name)] = filepath.Join(dir, name)
-		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+		testhost.Must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	must(t, err)
-	must(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
-	must(t, testbin.Build(bin, []string{"-trimpath", "-overlay", filepath.Join(dir, "overlay.json")}, programs...))
+	testhost.Must(t, err)
+	testhost.Must(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o644))
+	testhost.Must(t, testbin.Build(bin, []string{"-trimpath", "-overlay", filepath.Join(dir, "overlay.json")}, programs...))
 }
 
 // clock is the clock of the host.
@@ -84,12 +85,12 @@ type clock struct{ ahead *int64 }
 func newClock(t *testing.T) clock {
 	t.Helper()
 	f, err := os.OpenFile(clockFile, os.O_RDWR|os.O_CREATE, 0o644)
-	must(t, err)
+	testhost.Must(t, err)
 	defer f.Close()
-	must(t, f.Chmod(0o644))
-	must(t, f.Truncate(8))
+	testhost.Must(t, f.Chmod(0o644))
+	testhost.Must(t, f.Truncate(8))
 	page, err := syscall.Mmap(int(f.Fd()), 0, 8, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	must(t, err)
+	testhost.Must(t, err)
 	return clock{(*int64)(unsafe.Pointer(unsafe.SliceData(page)))}
 }
 

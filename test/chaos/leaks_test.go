@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"goqmail/internal/testhost"
 )
 
 // figures are what a process has.
@@ -131,7 +133,7 @@ func (w *world) hold(pid int) {
 	w.t.Helper()
 	for _, fd := range []int{1, 3, 5, 7} {
 		f, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/%d", pid, fd), os.O_WRONLY, 0)
-		must(w.t, err)
+		testhost.Must(w.t, err)
 		w.held = append(w.held, f)
 	}
 }
@@ -141,7 +143,7 @@ func (w *world) stacks() (n int) {
 	logs, _ := filepath.Glob("/var/log/*")
 	for _, log := range logs {
 		text, err := os.ReadFile(log)
-		must(w.t, err)
+		testhost.Must(w.t, err)
 		for block := range strings.SplitSeq(string(text), "\n\n") {
 			if strings.HasPrefix(block, "goroutine ") && !strings.Contains(block, "created by runtime.") {
 				n++

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"goqmail/internal/smtpsink"
 )
@@ -34,9 +35,12 @@ func newSink(w *world) *sink {
 // listen begins to serve.
 func (s *sink) listen() {
 	l, err := net.Listen("tcp", sinkPort)
-	if err != nil {
-		s.w.t.Error(err)
-		return
+	for give := time.Now().Add(patience); err != nil; l, err = net.Listen("tcp", sinkPort) {
+		if time.Now().After(give) {
+			s.w.t.Error(err)
+			return
+		}
+		time.Sleep(pause) // a child that is to become another program still has the last one
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &smtpsink.Server{Refuse: s.refuse, Deliver: s.deliver}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"goqmail/internal/testhost"
 )
 
 // world is the host, and all that goes on there.
@@ -77,7 +79,7 @@ func (w *world) start() {
 func (w *world) serve(name string, args ...string) *service {
 	w.t.Helper()
 	log, err := os.OpenFile(logOf(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	must(w.t, err)
+	testhost.Must(w.t, err)
 	s := &service{args: args, log: log, done: make(chan struct{})}
 	go s.run(w.t)
 	return s
@@ -270,7 +272,7 @@ func (w *world) readLogs() {
 	alerts := map[string]int{}
 	for _, service := range []string{"send", "smtpd", "qmtpd"} {
 		text, err := os.ReadFile(logOf(service))
-		must(w.t, err)
+		testhost.Must(w.t, err)
 		for line := range strings.Lines(string(text)) {
 			for _, trouble := range troubles {
 				if strings.Contains(line, trouble) {
@@ -281,7 +283,7 @@ func (w *world) readLogs() {
 				alerts[strings.Trim(strings.Map(noDigit, line), "\n")]++
 			}
 		}
-		must(w.t, os.Truncate(logOf(service), 0))
+		testhost.Must(w.t, os.Truncate(logOf(service), 0))
 	}
 	for line, times := range alerts {
 		w.t.Logf("%6d times: %s", times, line)
