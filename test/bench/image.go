@@ -14,14 +14,16 @@ import (
 // file with a file system of its own, which is quick to remove, and cold whenever it
 // is mounted. Where there is none to be had it is a folder.
 func makeVolume(scratch string, messages int) (volume string, err error) {
-	image := filepath.Join(scratch, "queue.img")
-	if err := makeImage(image, messages); err != nil {
-		fmt.Fprintln(os.Stderr, "bench: a folder holds the full queue, and no start is cold:", err)
-		os.Remove(image)
-		folder := filepath.Join(scratch, "queue.dir")
-		return folder, os.Mkdir(folder, 0o755)
+	f, err := os.CreateTemp(scratch, "queue.img")
+	if err != nil {
+		return "", err
 	}
-	return image, nil
+	if err := makeImage(f, messages); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: a folder holds the full queue, and no start is cold:", err)
+		os.Remove(f.Name())
+		return os.MkdirTemp(scratch, "queue")
+	}
+	return f.Name(), nil
 }
 
 // What a message takes in the image: three inodes, each with a block and a name.
@@ -30,11 +32,8 @@ const (
 	imageBytes  = 3*4096 + 3*256 + 512
 )
 
-func makeImage(image string, messages int) error {
-	f, err := os.Create(image)
-	if err != nil {
-		return err
-	}
+func makeImage(f *os.File, messages int) error {
+	image := f.Name()
 	size := int64(messages)*imageBytes*11/10 + 1<<30
 	if err := f.Truncate(size); err != nil {
 		return err

@@ -9,8 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"goqmail/internal/durable"
 	"goqmail/queue"
@@ -69,18 +70,22 @@ func (p planter) one(q *queue.Queue, pid, message string, i int) error {
 	return os.Chtimes(filepath.Join(p.folder, name), p.due, p.due)
 }
 
-// write returns the file's inode number.
-func (p planter) write(name, text string, mode os.FileMode, o owner) (n queue.Number, err error) {
-	f, err := durable.NewDir(p.folder).Create(name, mode)
+// write makes a file with few system calls, and returns its inode number.
+func (p planter) write(name, text string, mode uint32, o owner) (n queue.Number, err error) {
+	name = filepath.Join(p.folder, name)
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, mode)
 	if err != nil {
-		return 0, err
+		return 0, &os.PathError{Op: "create", Path: name, Err: err}
 	}
-	_, err = f.Write([]byte(text))
-	st, serr := f.Stat()
-	if err := errors.Join(err, serr, f.Close()); err != nil {
-		return 0, err
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if _, err = unix.Write(fd, []byte(text)); err == nil {
+		err = errors.Join(unix.Fchown(fd, o.uid, o.gid), unix.Fstat(fd, &st))
 	}
-	return queue.Number(st.Sys().(*syscall.Stat_t).Ino), os.Chown(filepath.Join(p.folder, name), o.uid, o.gid)
+	if err != nil {
+		return 0, &os.PathError{Op: "fill", Path: name, Err: err}
+	}
+	return queue.Number(st.Ino), nil
 }
 
 // setDue sets when all that is in the queue is due.
