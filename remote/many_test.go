@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -246,32 +247,32 @@ func TestHostsTogether(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h, heard := host()
-			n, c := reusing(t, h)
-			n.hosts["192.0.2.1:26"] = h
-			c.Resolver = z
-			// Nobody has a connection before all hosts were looked up.
-			looked := make(chan bool)
-			c.Dial = func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-				<-looked
-				return n.dial(ctx, from, to)
-			}
-			s := settings()
-			if tt.settings != nil {
-				tt.settings(s)
-			}
-			time.AfterFunc(20*time.Millisecond, func() { close(looked) })
-			got := many(t, c, s, "x\n", Errand{tt.first, "a@test.example", "1@" + tt.first}, Errand{tt.second, "a@test.example", "2@" + tt.second})
-			for _, reports := range got {
-				if !strings.HasPrefix(reports, "r|K192.0.2.") {
-					t.Errorf("reports %q", got)
+			synctest.Test(t, func(t *testing.T) {
+				h, heard := host()
+				_, c := reusing(t, h)
+				c.Resolver, c.Now = z, time.Now
+				var hosts hostsInMemory
+				// Nobody has a connection before all hosts were looked up.
+				c.Dial = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+					time.Sleep(time.Second)
+					return hosts.connect(h, false), nil
 				}
-			}
-			c.Idle.Close()
-			n.wait()
-			if transactions := strings.Count(heard.String(), "MAIL"); transactions != tt.transactions {
-				t.Errorf("%d transactions, want %d: %q", transactions, tt.transactions, heard)
-			}
+				s := settings()
+				if tt.settings != nil {
+					tt.settings(s)
+				}
+				got := many(t, c, s, "x\n", Errand{tt.first, "a@test.example", "1@" + tt.first}, Errand{tt.second, "a@test.example", "2@" + tt.second})
+				for _, reports := range got {
+					if !strings.HasPrefix(reports, "r|K192.0.2.") {
+						t.Errorf("reports %q", got)
+					}
+				}
+				c.Idle.Close()
+				hosts.Wait()
+				if transactions := strings.Count(heard.String(), "MAIL"); transactions != tt.transactions {
+					t.Errorf("%d transactions, want %d: %q", transactions, tt.transactions, heard)
+				}
+			})
 		})
 	}
 }
