@@ -10,21 +10,32 @@ import (
 // never queued, because qmail-queue or the host crashed, and has them removed.
 func (s *Server) cleanup() {
 	for {
-		s.q.Numbers(queue.Mess, func(n queue.Number) bool {
-			if s.isOld(n) && s.intake.borrow(n) {
-				if s.isGarbage(n) {
-					s.clean("foop/" + n.String())
-				}
-				s.intake.giveBack(n)
-			}
-			return !s.isStopping()
-		})
+		for i, folder := range s.q.Folders(queue.Mess) {
+			s.cleanFolder(s.list(folder).numbers, s.list(s.q.Folders(queue.Info)[i]))
+		}
 		s.cleanReports()
 		select {
 		case <-time.After(cleanupEvery):
 		case <-s.stopping:
 			return
 		}
+	}
+}
+
+// cleanFolder looks at the messages of one folder in mess that are not in info: of a
+// million that are it need not ask anything.
+func (s *Server) cleanFolder(numbers []queue.Number, info *listing) {
+	for _, n := range numbers {
+		if s.isStopping() {
+			return
+		}
+		if info.lists(n) || !s.isOld(n) || !s.intake.borrow(n) {
+			continue
+		}
+		if s.isGarbage(n) {
+			s.clean("foop/" + n.String())
+		}
+		s.intake.giveBack(n)
 	}
 }
 

@@ -83,11 +83,13 @@ func (s *Server) list(folders ...string) *listing {
 	return l
 }
 
-// has reports whether a message may be there.
-func (l *listing) has(n queue.Number) bool {
+func (l *listing) lists(n queue.Number) bool {
 	_, there := slices.BinarySearch(l.numbers, n)
-	return there || l.unknown
+	return there
 }
+
+// has reports whether a message may be there.
+func (l *listing) has(n queue.Number) bool { return l.unknown || l.lists(n) }
 
 // numbers lists the messages in a folder. It goes on trying until it can, or
 // until qmail-send has to end: no message may be left out, and none taken twice.
