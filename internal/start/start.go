@@ -153,7 +153,7 @@ func (s System) become(send string, files []int) error {
 	}
 	for to, from := range files {
 		if err := syscall.Dup3(from, to, 0); err != nil {
-			return fmt.Errorf("arrange descriptor %d: %w", to, err)
+			return fmt.Errorf("arrange descriptor %d: %w", to, restoreStderr(stderr, err))
 		}
 	}
 	err = syscall.Exec(send, []string{"qmail-send"}, s.Env)
