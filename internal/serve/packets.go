@@ -120,7 +120,8 @@ func (w *answers) add(number uint32, a Answer) {
 	}
 }
 
-// send sends what there is. If nobody is there to take it, the requests end too.
+// send sends what there is. If an answer cannot be sent, nobody must wait for it: the
+// connection ends.
 func (w *answers) send() {
 	for {
 		w.mu.Lock()
@@ -132,7 +133,9 @@ func (w *answers) send() {
 			return
 		}
 		for _, p := range packets {
-			_ = w.to.Send(p)
+			if w.to.Send(p) != nil {
+				w.to.Close()
+			}
 		}
 	}
 }

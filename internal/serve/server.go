@@ -178,10 +178,13 @@ func asFiles(fds []int) []*os.File {
 	return files
 }
 
-// answer sends an answer. If nobody is there to take it, the requests end too.
+// answer sends an answer. If it cannot be sent, nobody must wait for it: the connection
+// ends.
 func (c *Conn) answer(number uint32, a Answer) {
 	p := binary.BigEndian.AppendUint32(nil, number)
 	p = append(p, byte(a.Code))
 	p = append(p, a.Text[:min(len(a.Text), MaxPacket-len(p))]...)
-	_ = c.Send(p)
+	if c.Send(p) != nil {
+		c.Close()
+	}
 }
