@@ -161,7 +161,7 @@ func run(t *testing.T) {
 }
 
 // round is how long a storm lasts: it leaves files in the queue that are taken for
-// garbage two days later, and there is not room for more of them.
+// garbage days later, and there is not room for more of them.
 const round = 90 * time.Second
 
 // storm has traffic under all faults, and then judges.
