@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // requirement is a line of what the system is to reach.
@@ -94,6 +95,9 @@ func (r requirement) reached(f figures) (figure, word string) {
 func writeBar(w io.Writer, f figures, messages int) {
 	fmt.Fprintf(w, "\nthe bar\n\n| what | required | measured | reached |\n| --- | --- | --- | --- |\n")
 	for _, r := range requirements(messages) {
+		if messages == 0 && strings.HasPrefix(r.what, "0 messages") {
+			continue
+		}
 		figure, word := r.reached(f)
 		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", r.what, r.least, figure, word)
 	}

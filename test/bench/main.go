@@ -69,7 +69,7 @@ func main() {
 	flag.IntVar(&c.toDomains, "domains", 10000, "`number` of messages to 200 domains")
 	flag.IntVar(&c.recipients, "recipients", 3000, "`number` of recipients of a list")
 	flag.IntVar(&c.atOnce, "atonce", 5000, "`number` of remote deliveries at once; 0: none")
-	flag.IntVar(&c.traced, "traced", 200, "`number` of messages whose system calls are counted; 0: none")
+	flag.IntVar(&c.traced, "traced", 300, "`number` of messages whose system calls are counted; 0: none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
