@@ -45,6 +45,12 @@ type entry struct {
 
 func (e entry) held(now time.Time) bool { return queue.IsHeld(time.Unix(e.due, 0), now) }
 
+// before is the order in which entries come. Of many that are due at the same time, as
+// after SIGALRM, the numbers tell where they are on the disk.
+func (e entry) before(other entry) bool {
+	return e.due < other.due || e.due == other.due && e.n < other.n
+}
+
 // entries is a heap: the entry that is due first is at 0.
 type entries []entry
 
@@ -61,7 +67,7 @@ func (h *entries) push(e entry) {
 	i := len(s) - 1
 	for i > 0 {
 		parent := (i - 1) / 2
-		if s[parent].due <= s[i].due {
+		if !s[i].before(s[parent]) {
 			return
 		}
 		s[parent], s[i] = s[i], s[parent]
@@ -87,10 +93,10 @@ func (h entries) down(i int) {
 		if child >= len(h) {
 			return
 		}
-		if child+1 < len(h) && h[child+1].due < h[child].due {
+		if child+1 < len(h) && h[child+1].before(h[child]) {
 			child++
 		}
-		if h[i].due <= h[child].due {
+		if !h[child].before(h[i]) {
 			return
 		}
 		h[i], h[child] = h[child], h[i]
@@ -105,9 +111,7 @@ func (h *entries) remove(numbers map[queue.Number]bool) {
 	if len(*h) == before {
 		return
 	}
-	for i := len(*h)/2 - 1; i >= 0; i-- {
-		h.down(i)
-	}
+	h.order()
 }
 
 // popDue takes the first entry away if it is due.
@@ -125,5 +129,13 @@ func (h entries) allDue(now time.Time) {
 		if !h[i].held(now) {
 			h[i].due, h[i].unsaved = now.Unix(), true
 		}
+	}
+	h.order()
+}
+
+// order makes a heap of entries in any order.
+func (h entries) order() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
 	}
 }

@@ -34,16 +34,16 @@ func TestEntries(t *testing.T) {
 		h.push(entry{due: r.Int64N(300), n: queue.Number(i)})
 	}
 	seen := map[queue.Number]bool{}
-	last := int64(-1)
+	last := entry{due: -1}
 	for {
 		e, ok := h.popDue(time.Unix(1000, 0))
 		if !ok {
 			break
 		}
-		if e.due < last {
-			t.Fatalf("%d comes after %d", e.due, last)
+		if e.before(last) {
+			t.Fatalf("%v comes after %v", e, last)
 		}
-		last = e.due
+		last = e
 		seen[e.n] = true
 	}
 	if len(seen) != count {
