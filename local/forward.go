@@ -29,8 +29,8 @@ func (r *run) forward() error {
 	for _, to := range r.to {
 		m.To(to)
 	}
-	r.qp = m.PID()
 	err = m.Close()
+	r.qp = m.PID()
 	if f, ok := unreadable(unread); ok {
 		return f
 	}

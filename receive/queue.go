@@ -23,12 +23,13 @@ type Queue func(env Env) (Message, error)
 
 // QueueIn is the queue of a home, or what $QMAILQUEUE names instead.
 func QueueIn(home string) Queue {
+	conns := &qq.Conns{}
 	return func(env Env) (Message, error) {
 		program, set := env.Lookup("QMAILQUEUE")
 		if set && program == "" {
 			program = "." // Compat: set is set, and nothing of that name can be run
 		}
-		m, err := qq.Queue{Home: home, Program: program, Env: env.List()}.Open()
+		m, err := qq.Queue{Home: home, Program: program, Env: env.List(), Conns: conns}.Open()
 		if err != nil {
 			return nil, err
 		}

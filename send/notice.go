@@ -102,11 +102,10 @@ func (s *Server) inject(n queue.Number, sender, recipient string, write func(w i
 		m.From(sender)
 		m.To(recipient)
 	}
-	qp = m.PID()
 	if m.Close() != nil {
 		return 0, errNotInjected
 	}
-	return qp, nil
+	return m.PID(), nil
 }
 
 func (s *Server) writeAbout(n queue.Number, w io.Writer, write func(w io.Writer, original durable.File) error) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
+	"goqmail/internal/qq"
 	"goqmail/internal/serve"
 	"goqmail/queue"
 )
@@ -40,6 +42,7 @@ type staying struct {
 	self   serve.Identity
 	names  map[int]string // of the accounts, by uid
 	last   atomic.Uint32  // number given to a message, in place of a process id
+	ended  <-chan struct{}
 
 	mu    sync.Mutex
 	users map[int]int // messages under way, by uid
@@ -77,7 +80,7 @@ func stay() int {
 		listener.Close()
 		lock.Close() // the next one may listen while this one finishes
 	}()
-	s := &staying{spares: queue.NewSpares(q), folder: folder, self: self, names: names(), users: map[int]int{}}
+	s := &staying{spares: queue.NewSpares(q), folder: folder, self: self, names: names(), ended: ended, users: map[int]int{}}
 	s.last.Store(uint32(os.Getpid()))
 	s.quiet = time.AfterFunc(0, s.spares.Drop) // what a crash has left
 	confine.Queue(folder).Enter(home.Dir(), "qmail-queue", os.Stderr)
@@ -174,20 +177,38 @@ func (s *staying) leave(uid int) {
 // maxNumber is the highest process id on Linux.
 const maxNumber = 1 << 22
 
-// serve takes one message. Its number is in the hello.
+// serve takes messages, one after the other.
 func (s *staying) serve(conn *serve.Conn, uid int) {
-	qp := int(s.last.Add(1)%(maxNumber-1)) + 1
 	server := serve.Server{
-		Self: s.self, Note: strconv.Itoa(qp), Most: 1, Idle: idle,
-		Do: func(_ []string, files []*os.File) serve.Answer {
-			if len(files) != 2 {
+		Self: s.self, Most: 1, Idle: idle, Ending: s.ended,
+		Take: func(request []byte, files []*os.File) serve.Answer {
+			message, envelope, ok := ends(request, files)
+			if !ok {
 				return serve.Answer{Code: exitcode.QueueBug}
 			}
-			end := time.AfterFunc(lifetime, func() { conn.Close(); files[0].Close(); files[1].Close() })
+			end := time.AfterFunc(lifetime, func() {
+				conn.Close()
+				for _, f := range files {
+					f.Close()
+				}
+			})
 			defer end.Stop()
+			qp := int(s.last.Add(1)%(maxNumber-1)) + 1
 			who := queue.Origin{UID: uid, PID: qp, Account: s.names[uid], Time: time.Now()}
-			return serve.Answer{Code: submit(s.spares.Submit, s.folder, files[0], files[1], who)}
+			return serve.Answer{
+				Code: submit(s.spares.Submit, s.folder, message, envelope, who),
+				Text: strconv.Itoa(qp),
+			}
 		},
 	}
 	_ = server.Serve(conn)
+}
+
+// ends are where message and envelope come from: the request itself, or descriptors.
+func ends(request []byte, files []*os.File) (message, envelope io.Reader, ok bool) {
+	if len(files) == 2 && len(request) == 0 {
+		return files[0], files[1], true
+	}
+	m, e, ok := qq.Split(request)
+	return bytes.NewReader(m), bytes.NewReader(e), ok && len(files) == 0
 }

@@ -2,6 +2,17 @@
 // descriptor 0, the envelope on 1, the verdict in its exit code, and with code 82
 // the reason from its descriptor 6. A qmail-queue that stays is asked first, over its
 // socket; if there is none, or $QMAILQUEUE names another program, one is started.
+//
+// # File format
+//
+// A request to a qmail-queue that stays, see package serve, comes with two descriptors,
+// of the message and of the envelope, or it is the length of the message in bytes (4
+// bytes, the highest first), the message and the envelope, which has to fit into one
+// packet. For example, with · for NUL:
+//
+//	00 00 00 0d  Subject: hi⏎⏎  Fann@example.org·Tjoe@example.org··
+//
+// The text of the answer is the number that the log calls qp.
 package qq
 
 import (
@@ -22,6 +33,7 @@ type Queue struct {
 	Home    string // folder in which the program is run
 	Program string // $QMAILQUEUE, relative to Home and never sought in PATH; empty: bin/qmail-queue
 	Env     []string
+	Conns   *Conns // to use again, in a process that queues many messages, or nil
 }
 
 // System returns the queue of the home, or what $QMAILQUEUE names instead.
@@ -36,12 +48,16 @@ func System(home string) Queue {
 // Message is a message on its way into the queue: write its bytes, then call
 // From, To for each recipient, and Close. It is not queued unless Close returns nil.
 type Message struct {
+	queue   Queue
+	held    *held // what was written, as long as nobody has it
 	process *os.Process
 	served  *served  // in place of process and custom
 	body    *os.File // write end of descriptor 0
 	env     *os.File // write end of descriptor 1
 	custom  *os.File // read end of descriptor 6
 	out     *bufio.Writer
+	alone   bool         // the process that stays takes no more
+	ended   bool         // what is written now is the envelope
 	failed  bool         // something could not be written, or Fail was called
 	notRun  *fault.Error // why there is no process
 }
@@ -51,24 +67,39 @@ const bufferSize = 32 << 10
 // usual is the program that takes messages if no other is named.
 const usual = "bin/qmail-queue"
 
-// Open asks the process that stays, or starts the program. It fails only if the host
-// is out of resources; a missing program or home is told by Close.
+// Open begins a message. A program that $QMAILQUEUE names is started at once; ours is
+// asked, or started, when the message is too large to be held, or by Close. Open fails
+// only if the host is out of resources; a missing program or home is told by Close.
 func (q Queue) Open() (*Message, error) {
-	var ends [6]*os.File // message, envelope, reason: read and write end of each
-	if err := pipes(ends[:4]); err != nil {
+	m := &Message{queue: q}
+	if q.Program == "" {
+		m.held = &held{}
+		return m, nil
+	}
+	if err := m.start(); err != nil {
 		return nil, err
 	}
-	m := &Message{body: ends[1], env: ends[3]}
+	return m, nil
+}
+
+// start asks the process that stays, or starts the program.
+func (m *Message) start() error {
+	q := m.queue
+	var ends [6]*os.File // message, envelope, reason: read and write end of each
+	if err := pipes(ends[:4]); err != nil {
+		return err
+	}
+	m.body, m.env = ends[1], ends[3]
 	m.out = bufio.NewWriterSize(m.body, bufferSize)
-	if q.Program == "" {
-		if m.served = q.askStaying(ends[0], ends[2]); m.served != nil {
+	if q.Program == "" && !m.alone {
+		if m.served = q.ask(nil, ends[0], ends[2]); m.served != nil {
 			closeAll([]*os.File{ends[0], ends[2]})
-			return m, nil
+			return nil
 		}
 	}
 	if err := pipes(ends[4:]); err != nil {
 		closeAll(ends[:])
-		return nil, err
+		return err
 	}
 	m.custom = ends[4]
 	program := q.Program
@@ -89,12 +120,12 @@ func (q Queue) Open() (*Message, error) {
 	case err == nil:
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		closeAll([]*os.File{m.body, m.env, m.custom})
-		return nil, err
+		return err
 	default:
 		m.notRun = q.whyNotRun(err)
 		m.failed = true
 	}
-	return m, nil
+	return nil
 }
 
 // pipes makes as many pipes as there is room for both their ends.
@@ -129,7 +160,8 @@ func closeAll(files []*os.File) {
 }
 
 // PID is the process id of the program, which the log calls qp, or the number that
-// the process that stays gave the message in its place; 0 if there is none.
+// the process that stays gave the message in its place; 0 if there is none. It is
+// known after Close.
 func (m *Message) PID() int {
 	if m.served != nil {
 		return m.served.qp
@@ -143,16 +175,19 @@ func (m *Message) PID() int {
 // Write adds bytes to the message. It returns no error, so that a caller need
 // not look at each write: what fails is told by Close.
 func (m *Message) Write(p []byte) (int, error) {
-	if !m.failed {
-		if _, err := m.out.Write(p); err != nil {
-			m.failed = true
-		}
+	if !hold(m.held, p) {
+		m.letGo()
+		m.write(p)
 	}
 	return len(p), nil
 }
 
 // WriteString is Write for a string.
 func (m *Message) WriteString(s string) (int, error) {
+	if hold(m.held, s) {
+		return len(s), nil
+	}
+	m.letGo()
 	if !m.failed {
 		if _, err := m.out.WriteString(s); err != nil {
 			m.failed = true
@@ -166,11 +201,16 @@ func (m *Message) Fail() { m.failed = true }
 
 // From ends the message and names the envelope sender.
 func (m *Message) From(sender string) {
-	if m.body == nil {
+	switch {
+	case m.ended:
 		m.Fail()
 		return
+	case m.held != nil:
+		m.held.body = len(m.held.text)
+	case m.body != nil:
+		m.endBody()
 	}
-	m.endBody()
+	m.ended = true
 	m.field('F', sender)
 }
 
@@ -192,30 +232,30 @@ func (m *Message) To(recipient string) { m.field('T', recipient) }
 // field writes a letter, an address and a NUL. An address with a NUL in it would
 // be read as another one, so it fails the message.
 func (m *Message) field(letter byte, addr string) {
-	if m.body != nil || strings.IndexByte(addr, 0) >= 0 {
+	if !m.ended || strings.IndexByte(addr, 0) >= 0 {
 		m.Fail()
 	}
-	if m.failed {
-		return
-	}
-	m.out.WriteByte(letter)
-	m.out.WriteString(addr)
-	if m.out.WriteByte(0) != nil {
-		m.failed = true
+	if !m.failed {
+		m.WriteString(string(letter) + addr + "\x00")
 	}
 }
 
 // Close ends the envelope and waits for the verdict. Nil means that the message
 // is in the queue; an error is a [fault.Error].
 func (m *Message) Close() error {
-	if m.body != nil {
+	if !m.ended {
 		m.Fail()
-		m.endBody()
 	}
-	if !m.failed && (m.out.WriteByte(0) != nil || m.out.Flush() != nil) {
-		m.failed = true
+	if m.held != nil && m.failed {
+		return verdict(exitcode.QueueRead, "") // as if the program had found no end
 	}
-	m.env.Close()
+	if !m.failed {
+		m.WriteString("\x00")
+	}
+	if !m.give() {
+		m.letGo()
+		m.endEnvelope()
+	}
 	code, reason, fail := m.outcome()
 	if fail != nil {
 		return fail
@@ -226,8 +266,26 @@ func (m *Message) Close() error {
 		}
 		code = exitcode.QueueRead // it cannot have read what could not be written
 	}
+	return verdict(code, reason)
+}
+
+func verdict(code int, reason string) error {
 	verdict, text := exitcode.Queue(code, reason)
 	return &fault.Error{Perm: verdict == exitcode.Permanent, Text: text}
+}
+
+// endEnvelope closes what is open of the pipes.
+func (m *Message) endEnvelope() {
+	if m.env == nil {
+		return // nothing could be started
+	}
+	if !m.failed && m.out.Flush() != nil {
+		m.failed = true
+	}
+	if m.body != nil {
+		m.endBody()
+	}
+	m.env.Close()
 }
 
 // outcome waits for the exit code, and for the reason unless that is 0.
@@ -235,7 +293,12 @@ func (m *Message) outcome() (code int, reason string, fail error) {
 	if m.served != nil {
 		return m.served.outcome()
 	}
-	defer m.custom.Close()
+	if m.process == nil && m.notRun == nil {
+		m.notRun = fault.Soft("qq temporary problem (#4.3.0)", nil) // out of resources
+	}
+	if m.custom != nil {
+		defer m.custom.Close()
+	}
 	if m.notRun != nil {
 		return 0, "", m.notRun
 	}

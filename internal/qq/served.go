@@ -13,9 +13,15 @@ import (
 
 // served is a message in the hands of a qmail-queue that stays.
 type served struct {
-	client *serve.Client
-	wait   func() (serve.Answer, error)
-	qp     int
+	client  *serve.Client
+	program serve.Identity
+	conns   *Conns
+	wait    func() (serve.Answer, error)
+
+	settled bool
+	code    int
+	qp      int
+	err     error
 }
 
 // helloWait is how long a socket may say nothing.
@@ -27,7 +33,11 @@ func (q Queue) Stays() bool {
 	if q.Program != "" {
 		return false
 	}
-	client := q.connect()
+	program, err := q.identify()
+	if err != nil {
+		return false
+	}
+	client := q.connect(program)
 	if client == nil {
 		return false
 	}
@@ -35,47 +45,71 @@ func (q Queue) Stays() bool {
 	return true
 }
 
-// connect connects to a qmail-queue that stays, or returns nil if there is none. It
-// must be the program that would be started otherwise.
-func (q Queue) connect() *serve.Client {
+// identify looks at the program that would be started: it is the one that must answer.
+func (q Queue) identify() (serve.Identity, error) {
+	return serve.Identify(filepath.Join(q.Home, usual))
+}
+
+// connect connects to a qmail-queue that stays, or returns nil if there is none.
+func (q Queue) connect(program serve.Identity) *serve.Client {
 	conn, err := serve.Dial(filepath.Join(q.Home, serve.QueueSocket))
 	if err != nil {
 		return nil
 	}
-	program, err := serve.Identify(filepath.Join(q.Home, usual))
-	if err == nil {
-		var client *serve.Client
-		if client, err = serve.NewClient(conn, program, time.Now().Add(helloWait)); err == nil {
-			return client
+	client, err := serve.NewClient(conn, program, time.Now().Add(helloWait))
+	if err != nil {
+		conn.Close()
+		return nil
+	}
+	return client
+}
+
+// ask sends a request, with the reading ends of message and envelope or with both in
+// it, to a qmail-queue that stays. It returns nil if there is none.
+func (q Queue) ask(request []byte, files ...*os.File) *served {
+	program, err := q.identify()
+	if err != nil {
+		return nil
+	}
+	for {
+		client := q.Conns.take(program)
+		fresh := client == nil
+		if fresh {
+			client = q.connect(program)
+		}
+		if client == nil {
+			return nil
+		}
+		wait, err := client.BeginText(request, files...)
+		if err == nil {
+			return &served{client: client, program: program, conns: q.Conns, wait: wait}
+		}
+		client.Close()
+		if fresh {
+			return nil
 		}
 	}
-	conn.Close()
-	return nil
 }
 
-// askStaying hands the reading ends of message and envelope to a qmail-queue that
-// stays, or returns nil if there is none.
-func (q Queue) askStaying(message, envelope *os.File) *served {
-	client := q.connect()
-	if client == nil {
-		return nil
+// settle waits for the answer.
+func (s *served) settle() {
+	if s.settled {
+		return
 	}
-	s := &served{client: client}
-	s.qp, _ = strconv.Atoi(client.Note)
-	var err error
-	if s.wait, err = client.Begin(nil, message, envelope); err != nil {
-		client.Close()
-		return nil
-	}
-	return s
-}
-
-// outcome waits for the exit code.
-func (s *served) outcome() (code int, reason string, err error) {
-	defer s.client.Close()
+	s.settled = true
 	a, err := s.wait()
 	if err != nil {
-		return 0, "", fault.Soft(exitcode.QueueCrashed, err)
+		s.client.Close()
+		s.err = fault.Soft(exitcode.QueueCrashed, err)
+		return
 	}
-	return a.Code, "", nil
+	s.conns.put(s.client, s.program)
+	s.code = a.Code
+	s.qp, _ = strconv.Atoi(a.Text)
+}
+
+// outcome is the exit code.
+func (s *served) outcome() (code int, reason string, err error) {
+	s.settle()
+	return s.code, "", s.err
 }

@@ -1,6 +1,9 @@
 package qq
 
 import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,17 +46,25 @@ func staying(t *testing.T, take func(message, envelope string) serve.Answer) Que
 			if err != nil {
 				return
 			}
-			s := serve.Server{Self: id, Note: "4711", Most: 1, Do: func(_ []string, files []*os.File) serve.Answer {
-				message, _ := io.ReadAll(files[0])
-				envelope, _ := io.ReadAll(files[1])
+			s := serve.Server{Self: id, Most: 1, Take: func(request []byte, files []*os.File) serve.Answer {
+				message, envelope, ok := Split(request)
+				if len(files) == 2 {
+					message, _ = io.ReadAll(files[0])
+					envelope, _ = io.ReadAll(files[1])
+				} else if !ok {
+					t.Errorf("request is %q", request)
+				}
 				a := take(string(message), string(envelope))
+				a.Text = "4711"
 				if a.Code < 0 {
 					c.Close()
 				}
 				return a
 			}}
-			s.Serve(c)
-			c.Close()
+			go func() {
+				s.Serve(c)
+				c.Close()
+			}()
 		}
 	}()
 	return Queue{Home: home, Env: os.Environ()}
@@ -65,22 +76,83 @@ func TestServed(t *testing.T) {
 		taken <- [2]string{m, e}
 		return serve.Answer{}
 	})
-	body := strings.Repeat("line\n", 100000)
-	m, err := q.Open()
-	if err != nil {
-		t.Fatal(err)
+	q.Conns = &Conns{}
+	var envelope strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&envelope, "Tsubscriber%d@example.org\x00", i)
 	}
-	if m.PID() != 4711 {
-		t.Errorf("PID = %d", m.PID())
+	for _, tt := range []struct {
+		name, body, to string
+	}{
+		{"small", "Subject: hi\n\n\x00", "Tjoe@example.org\x00"},
+		{"empty", "", ""},
+		{"small again", "x\n", "Tjoe@example.org\x00"},
+		{"large", strings.Repeat("line\n", 100000), "Tjoe@example.org\x00"},
+		{"many recipients", "x\n", envelope.String()},
+	} {
+		m, err := q.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WriteString(tt.body)
+		m.From("ann@example.org")
+		for _, to := range strings.Split(tt.to, "\x00") {
+			if to != "" {
+				m.To(to[1:])
+			}
+		}
+		if err := m.Close(); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if got := <-taken; got[0] != tt.body || got[1] != "Fann@example.org\x00"+tt.to+"\x00" {
+			t.Errorf("%s: got a message of %d bytes, envelope of %d", tt.name, len(got[0]), len(got[1]))
+		}
+		if m.PID() != 4711 {
+			t.Errorf("%s: PID = %d", tt.name, m.PID())
+		}
 	}
-	m.WriteString(body)
-	m.From("ann@example.org")
-	m.To("joe@example.org")
-	if err := m.Close(); err != nil {
-		t.Fatal(err)
+	if len(q.Conns.idle) != 1 {
+		t.Errorf("%d connections are kept", len(q.Conns.idle))
 	}
-	if got := <-taken; got[0] != body || got[1] != "Fann@example.org\x00Tjoe@example.org\x00\x00" {
-		t.Errorf("got a message of %d bytes, envelope %q", len(got[0]), got[1])
+}
+
+// TestExample is the example of the package's documentation.
+func TestExample(t *testing.T) {
+	message, envelope, ok := Split([]byte("\x00\x00\x00\x0dSubject: hi\n\nFann@example.org\x00Tjoe@example.org\x00\x00"))
+	if string(message) != "Subject: hi\n\n" || string(envelope) != "Fann@example.org\x00Tjoe@example.org\x00\x00" || !ok {
+		t.Errorf("got %q, %q, %v", message, envelope, ok)
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x02xyF\x00"))
+	f.Add([]byte("\x00\x00\x00\x09short"))
+	f.Add([]byte("\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		message, envelope, ok := Split(p)
+		if ok && !bytes.Equal(append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), string(message)+string(envelope)...), p) {
+			t.Errorf("%q is split into %q and %q", p, message, envelope)
+		}
+	})
+}
+
+// TestConnsEnded has a process that ends while a connection to it is kept.
+func TestConnsEnded(t *testing.T) {
+	q := staying(t, func(m, _ string) serve.Answer {
+		if m == "last\n" {
+			return serve.Answer{Code: -1}
+		}
+		return serve.Answer{}
+	})
+	q.Conns = &Conns{}
+	if err := send(t, q, "first\n"); err != nil {
+		t.Error(err)
+	}
+	if err := send(t, q, "last\n"); err == nil {
+		t.Error("a message of which nothing is known is said to be queued")
+	}
+	if err := send(t, q, "another\n"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -91,7 +163,6 @@ func TestServedVerdicts(t *testing.T) {
 	}{
 		{53, "qq write error or disk full (#4.3.0)"},
 		{31, "mail server permanently rejected message (#5.3.0)"},
-		{serve.Once, "qq temporary problem (#4.3.0)"},
 		{-1, "qq crashed (#4.3.0)"},
 	} {
 		q := staying(t, func(_, _ string) serve.Answer { return serve.Answer{Code: tt.code} })
@@ -108,18 +179,50 @@ func TestServedFail(t *testing.T) {
 		taken <- e
 		return serve.Answer{Code: 54}
 	})
-	m, err := q.Open()
-	if err != nil {
-		t.Fatal(err)
+	for _, size := range []int{1, 1 << 20} {
+		m, err := q.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.WriteString(strings.Repeat("x", size))
+		m.From("ann@example.org")
+		m.Fail()
+		m.To("joe@example.org")
+		if err := m.Close(); err == nil || err.Error() != "qq read error (#4.3.0)" {
+			t.Errorf("Close says %v", err)
+		}
+		if size == 1 {
+			continue // nobody was asked
+		}
+		if envelope := <-taken; strings.HasSuffix(envelope, "\x00\x00") {
+			t.Errorf("the envelope is whole: %q", envelope)
+		}
 	}
-	m.From("ann@example.org")
-	m.Fail()
-	m.To("joe@example.org")
-	if err := m.Close(); err == nil {
-		t.Error("Close says that it is queued")
+	if len(taken) > 0 {
+		t.Errorf("more was asked for: %q", <-taken)
 	}
-	if envelope := <-taken; strings.HasSuffix(envelope, "\x00\x00") {
-		t.Errorf("the envelope is whole: %q", envelope)
+}
+
+// TestServedOnce has a process that can take no more: the program is started.
+func TestServedOnce(t *testing.T) {
+	q := staying(t, func(_, _ string) serve.Answer { return serve.Answer{Code: serve.Once} })
+	if err := send(t, q, "x\n"); err != nil {
+		t.Error(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(q.Home, "message")); string(got) != "x\n" {
+		t.Errorf("the program got %q", got)
+	}
+}
+
+// TestMain is the program, too.
+func TestMain(m *testing.M) {
+	if os.Args[0] != usual {
+		os.Exit(m.Run())
+	}
+	message, _ := io.ReadAll(os.Stdin)
+	io.Copy(io.Discard, os.NewFile(1, "envelope"))
+	if os.WriteFile("message", message, 0o644) != nil {
+		os.Exit(1)
 	}
 }
 

@@ -30,6 +30,7 @@ type Client struct {
 	last    uint32
 	waiting map[uint32]waiter
 	gone    chan struct{} // closed when the connection has ended
+	left    bool          // the process is about to end
 }
 
 // waiter is who waits for an answer.
@@ -74,6 +75,17 @@ func (c *Client) Do(args []string, files ...*os.File) (Answer, error) {
 // Begin sends a request and returns a function that waits for its answer. The files
 // may be closed at once.
 func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, error), err error) {
+	return c.begin(func(number uint32) []byte { return appendRequest(nil, number, args) }, files)
+}
+
+// BeginText is Begin for a process whose requests are one text.
+func (c *Client) BeginText(text []byte, files ...*os.File) (wait func() (Answer, error), err error) {
+	return c.begin(func(number uint32) []byte {
+		return append(appendRequest(make([]byte, 0, 4+len(text)), number, nil), text...)
+	}, files)
+}
+
+func (c *Client) begin(packet func(number uint32) []byte, files []*os.File) (wait func() (Answer, error), err error) {
 	type result struct {
 		a   Answer
 		err error
@@ -83,7 +95,7 @@ func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, e
 	if !ok {
 		return nil, ErrNotSent
 	}
-	if err := c.conn.Send(appendRequest(nil, number, args), files...); err != nil {
+	if err := c.conn.Send(packet(number), files...); err != nil {
 		c.leave(number)
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
@@ -118,7 +130,7 @@ func (c *Client) Many(count int, args []string, answered func(i int, a Answer, e
 func (c *Client) enter(count int, answered func(int, Answer, error)) (first uint32, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.Ended() {
+	if c.left || c.Ended() {
 		return 0, false
 	}
 	first = c.last + 1
@@ -165,12 +177,20 @@ func (c *Client) read() {
 
 // handOut hands out the answers in a packet; it is false if that is of an unknown form.
 func (c *Client) handOut(p []byte) bool {
-	if len(p) < 5 {
+	if len(p) < 4 {
 		return false
 	}
 	if number := binary.BigEndian.Uint32(p); number != manyNumber {
+		if len(p) < 5 {
+			return false
+		}
 		c.give(number, Answer{Code: int(p[4]), Text: string(p[5:])})
 		return true
+	}
+	if len(p) == 4 {
+		c.mu.Lock()
+		c.left = true
+		c.mu.Unlock()
 	}
 	for p = p[4:]; len(p) > 0; {
 		number, a, rest, ok := cutAnswer(p)

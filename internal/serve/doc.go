@@ -8,7 +8,7 @@
 // The socket is of type SOCK_SEQPACKET, so that packets have bounds. The process
 // that stays begins with a hello:
 //
-//	serve 1 DEVICE INODE
+//	serve 2 DEVICE INODE
 //
 // DEVICE and INODE, in decimal, name the program that it runs. Whoever has started
 // it compares them with those of the file: a wrapper in the program's place that
@@ -33,6 +33,10 @@
 //
 //	request  00 00 00 00  first number (4 bytes)  count (4 bytes)  argument·  argument·  ...
 //	answer   00 00 00 00  then for each: number (4 bytes)  code (1 byte)  length (4 bytes)  text
+//
+// Such an answer without any says that the process is about to end: what is asked for
+// within a second is still done. The requests of a qmail-queue that stays are one text
+// in place of arguments, see package qq.
 //
 // A packet has at most [MaxPacket] bytes; longer requests are not sent. The end of
 // the connection ends the process, once it has done what it was asked for.

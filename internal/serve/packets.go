@@ -22,6 +22,7 @@ type request struct {
 	first uint32 // number of the first piece of work
 	count int
 	args  []string
+	text  []byte // all arguments
 }
 
 // parseRequest reads a request. Of one that was cut off the arguments are not whole.
@@ -41,6 +42,7 @@ func parseRequest(p []byte) (r request, ok bool) {
 		}
 		p = p[8:]
 	}
+	r.text = p
 	text := string(p)
 	r.args = make([]string, 0, strings.Count(text, "\x00"))
 	for {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -53,7 +54,7 @@ func Identify(path string) (Identity, error) {
 // hello is what a process says that runs the program, with a note unless that is
 // empty.
 func (id Identity) hello(note string) string {
-	hello := "serve 1 " + strconv.FormatUint(id.device, 10) + " " + strconv.FormatUint(id.inode, 10)
+	hello := "serve 2 " + strconv.FormatUint(id.device, 10) + " " + strconv.FormatUint(id.inode, 10)
 	if note != "" {
 		hello += " " + note
 	}
@@ -75,7 +76,15 @@ type Server struct {
 	// own; nil if there are none. It calls answer once for each, from 0 to count less
 	// one, as it is done, from any goroutine, and returns when it has done so for all.
 	Many func(count int, args []string, files []*os.File, answer func(i int, a Answer))
+	// Take is in place of Do where a request is one text. It owns it.
+	Take func(text []byte, files []*os.File) Answer
+	// Ending is closed, unless it is nil, when the other end is asked to leave.
+	Ending <-chan struct{}
 }
+
+// leaving is how long a connection may still bring requests when the other end was
+// asked to leave: those that were on their way.
+const leaving = time.Second
 
 // Serve answers the requests that come until the other end closes the connection.
 // It returns when all are answered.
@@ -90,10 +99,11 @@ func (s *Server) Serve(c *Conn) error {
 	on := &service{Server: s, conn: c, answers: answers{to: c}}
 	defer on.answers.wait()
 	defer on.work.Wait()
+	defer s.askToLeave(c)()
 	buf := make([]byte, MaxPacket)
 	for {
-		if s.Idle > 0 {
-			c.SetReadDeadline(time.Now().Add(s.Idle))
+		if idle := s.idle(); idle > 0 {
+			c.SetReadDeadline(time.Now().Add(idle))
 		}
 		n, fds, err := c.Receive(buf)
 		incomplete := errors.Is(err, ErrTooLong) || errors.Is(err, unix.EMFILE)
@@ -114,6 +124,9 @@ func (s *Server) Serve(c *Conn) error {
 			closeAll(fds)
 			on.refuse(r)
 			continue
+		}
+		if s.Take != nil {
+			r.text = bytes.Clone(r.text) // the next packet comes where it is
 		}
 		on.work.Go(func() { on.do(r, asFiles(fds)) })
 	}
@@ -147,10 +160,45 @@ func (s *service) do(r request, files []*os.File) {
 		closeFiles(files)
 		return
 	}
-	a := s.Do(r.args, files)
+	a := s.answer(r, files)
 	closeFiles(files)
 	s.used.Add(-1)
 	s.conn.answer(r.first, a)
+}
+
+func (s *service) answer(r request, files []*os.File) Answer {
+	if s.Take != nil {
+		return s.Take(r.text, files)
+	}
+	return s.Do(r.args, files)
+}
+
+// idle is how long to wait for a request.
+func (s *Server) idle() time.Duration {
+	select {
+	case <-s.Ending: // never, if it is nil
+		return leaving
+	default:
+		return s.Idle
+	}
+}
+
+// askToLeave asks the other end to leave when it is time. The function that it returns
+// ends that.
+func (s *Server) askToLeave(c *Conn) func() {
+	if s.Ending == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-s.Ending:
+			_ = c.Send(binary.BigEndian.AppendUint32(nil, manyNumber))
+			c.SetReadDeadline(time.Now().Add(leaving))
+		case <-over:
+		}
+	}()
+	return func() { close(over) }
 }
 
 // refuse answers that the program has to be run.

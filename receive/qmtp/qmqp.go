@@ -38,8 +38,9 @@ func (s *session) qmqp() error {
 		return err
 	}
 	reply := replyAddress
+	err = m.Close()
 	qp := m.PID()
-	if err = m.Close(); ok {
+	if ok {
 		reply = answer(err, s.srv.Now(), qp)
 	}
 	s.tell(body, l, qp, reply)

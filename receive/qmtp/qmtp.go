@@ -264,8 +264,8 @@ func readText(r io.Reader, length int64) (addr string, ok bool, err error) {
 
 // verdict ends the message and says what those recipients are told whose fate it is.
 func (s *session) verdict(m *receive.Limited, l *letter, senderOK bool) string {
-	qp := m.PID()
 	err := m.Close()
+	qp := m.PID()
 	reply := answer(err, s.srv.Now(), qp)
 	switch {
 	case m.Over:

@@ -95,7 +95,6 @@ func (s *session) finish() {
 	if a.in.stray || a.in.hops >= maxHops {
 		a.queue.Fail()
 	}
-	qp := a.queue.PID()
 	a.queue.From(m.sender)
 	for _, to := range m.to {
 		a.queue.To(to)
@@ -105,6 +104,7 @@ func (s *session) finish() {
 		s.say(reply)
 		return
 	}
+	qp := a.queue.PID()
 	s.failures = 0
 	s.srv.Log.accepted(s, m, qp, a.queue.Size)
 	s.say("250 " + receive.Accepted(s.srv.Now(), qp))
