@@ -64,7 +64,7 @@ func requirements(messages int) []requirement {
 		most(full+"memory", rowLater, "memory", 400, "MB"),
 		share(full+"new mail, share of the rate without them", rowLater, rowNone, 0.8),
 		{what: full + "messages ended, share of the rate with few", least: "0.8", bound: 0.8, measured: func(f figures) (float64, bool) {
-			return f.quotient(systems[0].name, rowDueWarm, systems[0].name, rowFew, "ended")
+			return f.quotient(systems[0].name, rowDueCold, systems[0].name, rowFew, "ended")
 		}},
 	}
 }

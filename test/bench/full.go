@@ -24,7 +24,7 @@ const (
 // Rows of the table of a full queue, which are works to [figures].
 const (
 	rowNone    = "full: none"
-	rowFew     = "full: few, due"
+	rowFew     = "full: few, due, cold start"
 	rowReading = "full: due later, while it is read"
 	rowCold    = "full: due later, cold start"
 	rowWarm    = "full: due later, warm start"
@@ -36,10 +36,10 @@ const (
 // full measures our system with so many messages in the queue, each step on a host
 // of its own: with a file system of its own, the queue is cold at its beginning.
 func (c *config) full(ctx context.Context, take func(sample)) error {
-	steps := []string{"plant", "later", "due"}
+	steps := []string{"none", "few", "later", "due"}
 	volume := c.volume
 	if volume != "" {
-		steps[0] = "delay"
+		steps = []string{"delay", "later", "due"}
 	} else {
 		var err error
 		if volume, err = makeVolume(c.scratch, c.inQueue); err != nil {
@@ -65,7 +65,7 @@ func (r *round) fullQueue() error {
 	if err := errors.Join(os.MkdirAll("/var/qmail/queue", 0o755), bind("/mnt/queue", "/var/qmail/queue")); err != nil {
 		return err
 	}
-	if r.Step == "plant" {
+	if r.Step == "none" {
 		if err := queue.Make("/var/qmail/queue", r.Split); err != nil {
 			return err
 		}
@@ -74,22 +74,15 @@ func (r *round) fullQueue() error {
 		return err
 	}
 	p := &planter{folder: "/var/qmail/queue", mess: account("qmailq"), send: account("qmails")}
-	step, ok := map[string]func(*planter) error{"plant": r.fullPlant, "delay": delay, "later": r.fullLater, "due": r.fullDue}[r.Step]
+	step, ok := map[string]func(*planter) error{"none": r.fullNone, "few": r.fullFew, "delay": delay, "later": r.fullLater, "due": r.fullDue}[r.Step]
 	if !ok {
 		return fmt.Errorf("there is no step %q", r.Step)
 	}
 	return step(p)
 }
 
-// fullPlant measures an empty queue, and then fills it.
-func (r *round) fullPlant(p *planter) error {
-	p.due = time.Now()
-	if err := p.plant(min(fullBase, r.InQueue)); err != nil {
-		return err
-	}
-	if err := r.drain(rowFew, min(fullBase, r.InQueue)); err != nil {
-		return err
-	}
+// fullNone measures an empty queue, and then puts a few messages into it.
+func (r *round) fullNone(p *planter) error {
 	if err := r.startAnew(rowNone); err != nil {
 		return err
 	}
@@ -97,6 +90,19 @@ func (r *round) fullPlant(p *planter) error {
 		return err
 	}
 	if err := r.stopAll(); err != nil {
+		return err
+	}
+	p.due = time.Now()
+	if err := p.plant(min(fullBase, r.InQueue)); err != nil {
+		return err
+	}
+	syscall.Sync()
+	return nil
+}
+
+// fullFew measures how these are delivered, and then fills the queue.
+func (r *round) fullFew(p *planter) error {
+	if err := r.drain(rowFew, min(fullBase, r.InQueue)); err != nil {
 		return err
 	}
 	start := time.Now()
