@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"goqmail/internal/exitcode"
-	"goqmail/internal/syserr"
 )
 
 // Account is a line of the password file.
@@ -124,17 +123,30 @@ func isName(s string) bool {
 	return s != "" && len(s) < maxName && !strings.ContainsAny(s, ":\n\x00")
 }
 
-// owns reports whether an account owns its home. A home that cannot be seen is
-// not owned, unless it may be seen later.
+// owns reports whether an account owns its home. A home that is not there, or that
+// cannot be seen, is not owned; of one that has any other trouble nobody can tell.
 func (r Rules) owns(a Account) (bool, error) {
 	uid, err := r.Owner(a.Home)
 	switch {
 	case err == nil:
 		return uid == a.UID, nil
-	case syserr.Temporary(err):
-		return false, &GetpwError{Code: exitcode.StartNFS, Err: err}
+	case noHome(err):
+		return false, nil
 	}
-	return false, nil
+	return false, &GetpwError{Code: exitcode.StartNFS, Err: err}
+}
+
+// noHome reports whether an error says that there is no home, at least not for
+// qmail-getpw. All others may go away, such as ENOTCONN of a mount whose server is gone.
+func noHome(err error) bool {
+	for _, e := range []syscall.Errno{
+		syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EACCES, syscall.EPERM, syscall.EINVAL,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func (a Account) user(dash, ext string) User {

@@ -35,8 +35,11 @@ func (s *source) look(names []string) (map[string]Account, error) {
 var homes = map[string]uint32{"/home/joe": 507, "/home/joe-list": 508, "/root": 0, "/": 0, "/home/ann": 600, "/home/x": 700}
 
 func owner(home string) (uint32, error) {
-	if home == "/nfs" {
+	switch home {
+	case "/nfs":
 		return 0, syscall.EIO
+	case "/dead":
+		return 0, syscall.ENOTCONN
 	}
 	if uid, ok := homes[home]; ok {
 		return uid, nil
@@ -105,6 +108,7 @@ func TestGetpwFails(t *testing.T) {
 	none := &source{}
 	down := &source{err: errors.New("no answer")}
 	nfs := &source{accounts: []Account{{"joe", 3, 3, "/nfs"}, {"alias", 1, 1, "/"}}}
+	dead := &source{accounts: []Account{{"joe", 3, 3, "/dead"}, {"alias", 1, 1, "/"}}}
 	for _, tt := range []struct {
 		name    string
 		sources []Source
@@ -113,6 +117,7 @@ func TestGetpwFails(t *testing.T) {
 		{"no alias", []Source{none.look}, exitcode.StartNoAlias},
 		{"source fails", []Source{none.look, down.look}, exitcode.StartSystem},
 		{"home cannot be seen now", []Source{nfs.look}, exitcode.StartNFS},
+		{"server of the home is gone", []Source{dead.look}, exitcode.StartNFS},
 	} {
 		u, err := Rules{Sources: tt.sources, Owner: owner, Alias: "alias", Break: '-'}.Getpw("joe")
 		var e *GetpwError

@@ -44,7 +44,7 @@ func Temporary(err error) bool {
 		syscall.EAGAIN, syscall.EDEADLK, syscall.EBUSY, syscall.ENFILE, syscall.EMFILE,
 		syscall.EFBIG, syscall.ENOSPC, syscall.EDQUOT, syscall.ESTALE, syscall.ENOLCK,
 		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.ENETRESET, syscall.ECONNABORTED,
-		syscall.ECONNRESET, syscall.ENOBUFS, syscall.ETOOMANYREFS, syscall.ECONNREFUSED,
+		syscall.ECONNRESET, syscall.ENOTCONN, syscall.ENOBUFS, syscall.ETOOMANYREFS, syscall.ECONNREFUSED,
 		syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.EUSERS:
 		return true
 	}

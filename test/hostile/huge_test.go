@@ -54,16 +54,22 @@ type line struct {
 	sum  string
 }
 
-// longLines reads to the end and returns the lines of more than 1 MB.
-func longLines(r io.Reader) (all []line, err error) {
-	in := bufio.NewReaderSize(r, 64<<10)
-	size, sum := int64(0), sha256.New()
+// longLines reads to the end, or with dot to a line of one dot, and returns the lines
+// of more than 1 MB, which end in LF or CRLF.
+func longLines(in *bufio.Reader, dot bool) (all []line, err error) {
+	size, sum, start := int64(0), sha256.New(), true
 	for {
 		piece, err := in.ReadSlice('\n')
+		if dot && start && string(piece) == ".\r\n" {
+			return all, nil
+		}
 		text, ends := bytes.CutSuffix(piece, []byte("\n"))
+		if ends {
+			text = bytes.TrimSuffix(text, []byte("\r"))
+		}
 		sum.Write(text)
 		size += int64(len(text))
-		if ends || err == io.EOF {
+		if start = ends || err == io.EOF; start {
 			if size > 1<<20 {
 				all = append(all, line{size, hexOf(sum)})
 			}
@@ -71,7 +77,7 @@ func longLines(r io.Reader) (all []line, err error) {
 			sum.Reset()
 		}
 		switch {
-		case err == io.EOF:
+		case err == io.EOF && !dot:
 			return all, nil
 		case err != nil && err != bufio.ErrBufferFull:
 			return all, err
@@ -123,7 +129,7 @@ func (k *lineSink) serve(conn net.Conn) {
 			c.PrintfLine("250 ok")
 		case "DATA":
 			c.PrintfLine("354 go on")
-			long, err := longLines(c.DotReader())
+			long, err := longLines(c.R, true)
 			if err != nil {
 				return
 			}
@@ -186,7 +192,7 @@ func (s *system) checkLines(sink *lineSink, size int64) {
 	for _, name := range append(maildir, s.path("joe/box"), s.path("joe/program")) {
 		file, err := os.Open(name)
 		must(s.t, err)
-		got[name], err = longLines(file)
+		got[name], err = longLines(bufio.NewReaderSize(file, 64<<10), false)
 		must(s.t, err)
 		file.Close()
 	}
