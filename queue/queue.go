@@ -14,7 +14,7 @@
 //	local/S/N   recipients to be delivered here
 //	remote/S/N  recipients elsewhere
 //	bounce/N    what qmail-send has to tell the sender
-//	pid/...     a message that has no number yet
+//	pid/...     a message that has no number yet, or a file that may be used again
 //
 // S is N modulo the split: how many folders mess is split into, 23 unless
 // somebody chose otherwise. It is read from the queue itself ([Open]), and so is
@@ -59,9 +59,10 @@
 //	S5  +mess -intd -todo +info ?local ?remote ?bounce   preprocessed
 //
 // A message in S2 or S3 is being written, or garbage after a crash, and not
-// accepted; it goes when it is old (qmail-clean). The link from intd to todo is
-// what queues a message; before it the message and the envelope are synced, after
-// it the folder todo, and only then does qmail-queue say yes. The files of S5 are
+// accepted; it goes when it is old (qmail-clean). A message that has ended may be in
+// S3, too, for a moment. The link from intd to todo, or the new name, is what queues a
+// message; before it the message and the envelope are synced, after it the folder
+// todo, and only then does qmail-queue say yes. The files of S5 are
 // synced, and their folders, before todo/N goes. Before mess/N goes, and its
 // number may be used again, the removals of info/S/N and todo/N are synced.
 //
