@@ -111,6 +111,7 @@ func render(verdicts ...verdict) string {
 // group are recipients that go together, over one session after another.
 type group struct {
 	targets []target
+	first   int // the member that began it
 
 	// Guarded by the batch's mu. Once the group has a session, nobody joins it.
 	members []int
@@ -118,14 +119,14 @@ type group struct {
 }
 
 // mail is the message for a group, as far as its members have it in common.
-func (b *batch) mail(members []int) *Mail {
-	first := b.errands[members[0]]
-	return &Mail{Host: first.Host, Sender: first.Sender, shared: b.text}
+func (b *batch) mail(first int) *Mail {
+	e := b.errands[first]
+	return &Mail{Host: e.Host, Sender: e.Sender, shared: b.text}
 }
 
 // send sends to recipients who go the same way.
 func (b *batch) send(w way, members []int) {
-	m := b.mail(members)
+	m := b.mail(members[0])
 	targets, err := b.client.targets(b.ctx, b.settings, m.Sender, m.Host)
 	if err != nil {
 		for _, i := range members {
@@ -141,7 +142,7 @@ func (b *batch) send(w way, members []int) {
 // enter makes a group of recipients, or adds them to one to which the same servers
 // lead that has no session yet; then it returns nil.
 func (b *batch) enter(w way, m *Mail, targets []target, members []int) *group {
-	g := &group{targets: targets, members: members}
+	g := &group{targets: targets, first: members[0], members: members}
 	if w.host == "" || len(b.errands) == len(members) {
 		return g
 	}

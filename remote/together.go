@@ -4,7 +4,7 @@ package remote
 // message, and whether that is about the connection, or that there was none, before the
 // host could have the message.
 func (b *batch) carry(g *group) (v verdict, lost bool) {
-	m := b.mail(g.members)
+	m := b.mail(g.first)
 	var t *tally
 	v = b.client.try(b.ctx, b.settings, m, g.targets, func(session *session) verdict {
 		t = b.begin(m, session, b.close(g))
@@ -30,7 +30,7 @@ func (b *batch) carry(g *group) (v verdict, lost bool) {
 // carryAll sends once more to those who have no report yet.
 func (b *batch) carryAll(targets []target, t *tally) {
 	carry := func(members []int) (verdict, bool) {
-		return b.carry(&group{targets: targets, members: members, closed: true})
+		return b.carry(&group{targets: targets, first: members[0], members: members, closed: true})
 	}
 	if len(t.again) > 0 {
 		carry(t.again)
