@@ -98,3 +98,20 @@ func TestMoreIPMe(t *testing.T) {
 		}
 	}
 }
+
+// A network that is understood is one, and is understood the same when it is written
+// as it usually is.
+func FuzzNetwork(f *testing.F) {
+	for _, line := range []string{"192.0.2.1", "198.51.100.7/255.255.255.0", "2001:db8:1::/48", "::ffff:10.0.0.1/8", "10.0.0.0/33", "1.2.3.4/0.255.0.255"} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		p, ok := parseNetwork(line)
+		if !ok {
+			return
+		}
+		if again, ok := parseNetwork(p.String()); !p.IsValid() || !ok || again != p {
+			t.Errorf("%q is %v, and that is %v", line, p, again)
+		}
+	})
+}

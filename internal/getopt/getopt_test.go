@@ -2,6 +2,8 @@ package getopt
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -33,4 +35,27 @@ func TestNext(t *testing.T) {
 			t.Errorf("%s: %q gives %q and %q, want %q and %q", tt.name, tt.args, got, p.Rest(), tt.want, tt.rest)
 		}
 	}
+}
+
+// Whatever the arguments are, there is an end to the options, each is one of the spec or
+// said to be none, and what is left is the end of the arguments.
+func FuzzNext(f *testing.F) {
+	f.Add("-nfx@y\x00-f\x00--\x00-N\x00a")
+	f.Add("-z\x00-\x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		args := strings.Split(text, "\x00")
+		p := New(args, "nNf:")
+		for n := 0; ; n++ {
+			letter := p.Next()
+			if letter == 0 {
+				break
+			}
+			if !strings.ContainsRune("nNf?", rune(letter)) || n > len(text) {
+				t.Fatalf("option %d of %q is %q", n, args, letter)
+			}
+		}
+		if rest := p.Rest(); !slices.Equal(rest, args[len(args)-len(rest):]) {
+			t.Errorf("of %q %q is left", args, rest)
+		}
+	})
 }

@@ -234,3 +234,31 @@ func TestPrinter(t *testing.T) {
 		t.Errorf("a maildir that is not there is no error; printed %q", errs.String())
 	}
 }
+
+// scripted is a client that has said all and only listens.
+type scripted struct {
+	net.Conn
+	in *strings.Reader
+}
+
+func (c scripted) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c scripted) Write(p []byte) (int, error) { return len(p), nil }
+func (c scripted) SetDeadline(time.Time) error { return nil }
+func (c scripted) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
+
+// Whatever a client says, a message has recipients, and what is stored of it is what
+// came in one piece, without the dots that lines begin with.
+func FuzzSession(f *testing.F) {
+	f.Add("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<\"x>y\"@z>\r\nDATA\r\n..\r\n.\n\r\n.\r\nQUIT\r\n")
+	f.Add("MAIL FROM:<>\r\nRCPT TO:<x>\r\nDATA\r\n.\r\nDATA\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		plain := strings.ReplaceAll(text, "\r\n.", "\r\n")
+		s := &Server{Deliver: func(m *Message) error {
+			if len(m.Recipients) == 0 || !strings.Contains(plain, "\n"+string(m.Data)) {
+				t.Errorf("%q gives a message for %q: %q", text, m.Recipients, m.Data)
+			}
+			return nil
+		}}
+		newSession(s, scripted{in: strings.NewReader(text)}).run(t.Context())
+	})
+}

@@ -1,6 +1,8 @@
 package qmqp
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/netstring"
 )
 
 const envelope = "Fs@example.org\x00Tr@example.net\x00Tx\x00\x00"
@@ -96,4 +99,30 @@ func TestInput(t *testing.T) {
 	if code := c.Send(strings.NewReader("m\n"), broken{}); code != exitcode.QueueRead {
 		t.Errorf("an envelope that cannot be read: %d", code)
 	}
+}
+
+// An envelope that is understood is sent as it was, and nothing else is.
+func FuzzEnvelope(f *testing.F) {
+	f.Add(envelope)
+	f.Add("F\x00\x00")
+	f.Add("Fs\x00Tr\x00")
+	f.Add("Fs\x00Rr\x00\x00")
+	f.Fuzz(func(t *testing.T, text string) {
+		sent, code := readEnvelope(bufio.NewReader(strings.NewReader(text)))
+		if code != exitcode.OK {
+			return
+		}
+		again, letter := "", "F"
+		for in := bytes.NewReader(sent); in.Len() > 0; letter = "T" {
+			n, err := netstring.ReadLength(in)
+			address := make([]byte, max(n, 0))
+			if _, readErr := io.ReadFull(in, address); err != nil || readErr != nil || netstring.ReadComma(in) != nil {
+				t.Fatalf("%q is sent as %q", text, sent)
+			}
+			again += letter + string(address) + "\x00"
+		}
+		if !strings.HasPrefix(text, again+"\x00") {
+			t.Errorf("%q is sent as %q", text, sent)
+		}
+	})
 }
