@@ -147,6 +147,7 @@ func (s *Server) reportStraight(j *job, verdict byte, settle func()) bool {
 		}
 	case verdict == 'K':
 		st.timer.Stop()
+		j.straight = nil // the timer may have run, and the number may soon be another message's
 		s.endStraight(j)
 	default:
 		s.putStraightBack(j, settle)
@@ -162,6 +163,7 @@ func (s *Server) putStraightBack(j *job, settle func()) {
 			settle()
 			return
 		}
+		j.straight = nil // as above
 		s.releaseJob(j)
 		s.intake.endedStraight(j.m.n, j.lane.ch, false)
 	}

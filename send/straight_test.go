@@ -268,3 +268,42 @@ func TestHaste(t *testing.T) {
 		}
 	}
 }
+
+// TestStraightTimer has the time of straight deliveries be over just as they have
+// ended, one well and one on a full disk: nothing more is done about their numbers,
+// which may be those of other messages by then.
+func TestStraightTimer(t *testing.T) {
+	for first, line := range map[string]string{"Kok\n": "end msg", "Znot now\n": "unable to create info/"} {
+		w, disk := newLoaded(t)
+		replies := make(chan string, 1)
+		w.reply = func(string) string { return <-replies }
+		w.start()
+		n := w.queue("ann@example.org", "bob@example.org")
+		w.wait("starting delivery", 1)
+		jobs := make(chan *job)
+		w.server.post(func() { jobs <- w.server.active[n].jobs[local] })
+		j := <-jobs
+		disk.full.Store(first != "Kok\n")
+		replies <- first
+		w.wait(line, 1)
+		for there := true; there; { // until Run knows
+			known := make(chan bool)
+			w.server.post(func() { m := w.server.active[n]; known <- m != nil && m.jobs[local] == j })
+			there = <-known
+		}
+		w.server.post(func() {
+			w.server.writeStraight(j)
+			jobs <- nil
+		})
+		<-jobs
+		if j.straight != nil {
+			t.Errorf("after %q the files of the message are written", first)
+		}
+		disk.full.Store(false)
+		if first != "Kok\n" {
+			replies <- "Kok\n"
+			w.wait("end msg", 1)
+		}
+		w.stop()
+	}
+}
