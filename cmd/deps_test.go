@@ -184,6 +184,7 @@ var privileged = []string{
 	"internal/become",    // gives up root
 	"cmd/qmail-queuectl", // writes as the user of qmail-send
 	"cmd/qmail-try",      // gives up root
+	"internal/testhost",  // for tests
 }
 
 // TestPrivileges finds the code that changes users by what it has to call.

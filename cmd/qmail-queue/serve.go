@@ -17,7 +17,6 @@ import (
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
-	"goqmail/internal/qq"
 	"goqmail/internal/serve"
 	"goqmail/queue"
 )
@@ -209,6 +208,6 @@ func ends(request []byte, files []*os.File) (message, envelope io.Reader, ok boo
 	if len(files) == 2 && len(request) == 0 {
 		return files[0], files[1], true
 	}
-	m, e, ok := qq.Split(request)
+	m, e, ok := serve.SplitTexts(request)
 	return bytes.NewReader(m), bytes.NewReader(e), ok && len(files) == 0
 }

@@ -54,8 +54,9 @@ type Profile struct {
 	Read []string
 	// Write are files, or folders of files, that may be written and cut.
 	Write []string
-	// Move are folders, which may be listed, below and between which files may be moved
-	// and removed, but not read or written.
+	// List are folders that may be listed and synced.
+	List []string
+	// Move are folders below and between which files may be moved and removed.
 	Move []string
 	// Change are folders below which files and folders may be made, written,
 	// linked, renamed and removed.

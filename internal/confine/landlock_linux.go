@@ -40,7 +40,7 @@ const (
 	llReading = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	llWriting = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	// On a kernel that cannot move files from folder to folder they are removed.
-	llMoving = unix.LANDLOCK_ACCESS_FS_READ_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+	llMoving = unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REFER
 	llChanging = llWriting | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
@@ -139,7 +139,7 @@ func (p Profile) addRules(ruleset uintptr, attr unix.LandlockRulesetAttr) error 
 		rights uint64
 		paths  []string
 	}{
-		{llReading, p.Read}, {llWriting, p.Write}, {llMoving, p.Move}, {llChanging, p.Change},
+		{llReading, p.Read}, {llWriting, p.Write}, {unix.LANDLOCK_ACCESS_FS_READ_DIR, p.List}, {llMoving, p.Move}, {llChanging, p.Change},
 	} {
 		for _, path := range rule.paths {
 			if err := allowPath(ruleset, path, rule.rights&attr.Handled_access_fs); err != nil {

@@ -21,6 +21,7 @@ var ofTheHost = []string{"/etc", "/usr", "/run", "/dev/null", "/dev/urandom"}
 func Clean(queue string) Profile {
 	return Profile{
 		Read: []string{},
+		List: within(queue, "todo", "pid"),
 		Move: within(queue, "mess", "intd", "todo", "pid"),
 	}
 }

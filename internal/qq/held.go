@@ -1,10 +1,6 @@
 package qq
 
-import (
-	"encoding/binary"
-
-	"goqmail/internal/serve"
-)
+import "goqmail/internal/serve"
 
 // held is a small message that is given away as a whole.
 type held struct {
@@ -15,9 +11,6 @@ type held struct {
 // maxHeld is how many bytes are held.
 const maxHeld = 48 << 10
 
-// lengthSize is how many bytes the length of a message has.
-const lengthSize = 4
-
 // hold adds to what is held, unless nothing is held or it would be too much.
 func hold[T string | []byte](h *held, p T) bool {
 	if h == nil || len(h.text)+len(p) > maxHeld {
@@ -27,26 +20,13 @@ func hold[T string | []byte](h *held, p T) bool {
 	return true
 }
 
-// Split returns the message and the envelope of a request; ok is false if it is none.
-func Split(request []byte) (message, envelope []byte, ok bool) {
-	if len(request) < lengthSize {
-		return nil, nil, false
-	}
-	size, text := binary.BigEndian.Uint32(request), request[lengthSize:]
-	if uint64(size) > uint64(len(text)) {
-		return nil, nil, false
-	}
-	return text[:size], text[size:], true
-}
-
 // give hands all that is held to a qmail-queue that stays and waits for the verdict. It
 // returns false if a program has to be started.
 func (m *Message) give() bool {
 	if m.held == nil {
 		return false
 	}
-	request := binary.BigEndian.AppendUint32(make([]byte, 0, lengthSize+len(m.held.text)), uint32(m.held.body))
-	s := m.queue.ask(append(request, m.held.text...))
+	s := m.queue.ask(serve.JoinTexts(m.held.text[:m.held.body], m.held.text[m.held.body:]))
 	if s == nil {
 		return false
 	}

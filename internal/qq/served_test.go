@@ -1,8 +1,6 @@
 package qq
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +45,7 @@ func staying(t *testing.T, take func(message, envelope string) serve.Answer) Que
 				return
 			}
 			s := serve.Server{Self: id, Most: 1, Take: func(request []byte, files []*os.File) serve.Answer {
-				message, envelope, ok := Split(request)
+				message, envelope, ok := serve.SplitTexts(request)
 				if len(files) == 2 {
 					message, _ = io.ReadAll(files[0])
 					envelope, _ = io.ReadAll(files[1])
@@ -118,22 +116,10 @@ func TestServed(t *testing.T) {
 
 // TestExample is the example of the package's documentation.
 func TestExample(t *testing.T) {
-	message, envelope, ok := Split([]byte("\x00\x00\x00\x0dSubject: hi\n\nFann@example.org\x00Tjoe@example.org\x00\x00"))
+	message, envelope, ok := serve.SplitTexts([]byte("\x00\x00\x00\x0dSubject: hi\n\nFann@example.org\x00Tjoe@example.org\x00\x00"))
 	if string(message) != "Subject: hi\n\n" || string(envelope) != "Fann@example.org\x00Tjoe@example.org\x00\x00" || !ok {
 		t.Errorf("got %q, %q, %v", message, envelope, ok)
 	}
-}
-
-func FuzzSplit(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x02xyF\x00"))
-	f.Add([]byte("\x00\x00\x00\x09short"))
-	f.Add([]byte("\xff\xff\xff\xff"))
-	f.Fuzz(func(t *testing.T, p []byte) {
-		message, envelope, ok := Split(p)
-		if ok && !bytes.Equal(append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), string(message)+string(envelope)...), p) {
-			t.Errorf("%q is split into %q and %q", p, message, envelope)
-		}
-	})
 }
 
 // TestConnsEnded has a process that ends while a connection to it is kept.

@@ -372,3 +372,15 @@ func TestManyGone(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func FuzzTexts(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x02xyF\x00"))
+	f.Add([]byte("\x00\x00\x00\x09short"))
+	f.Add([]byte("\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		first, second, ok := SplitTexts(p)
+		if ok && !bytes.Equal(JoinTexts(first, second), p) {
+			t.Errorf("%q is split into %q and %q", p, first, second)
+		}
+	})
+}

@@ -101,7 +101,8 @@ func (d *Disk) Mark(note string) {
 }
 
 // Folder is a folder of the disk, with those below it. Syncs that skip is true for
-// are not done, though they say that they are.
+// are not done, though they say that they are. It is called with "file" or "folder",
+// the name below this folder, and ", names gone" if that is all that the sync is for.
 func (d *Disk) Folder(name string, skip func(sync string) bool) durable.FS {
 	return &folder{disk: d, root: name, skip: skip}
 }

@@ -208,10 +208,31 @@ func (f *folder) SyncDir(name string) error {
 	if f.disk.names(full) == nil {
 		return fail("open", name, syscall.ENOENT)
 	}
-	if f.skip == nil || !f.skip("folder "+name) {
+	what := "folder " + name
+	if f.disk.onlyLost(full) {
+		what += ", names gone"
+	}
+	if f.skip == nil || !f.skip(what) {
 		f.disk.trace = append(f.disk.trace, op{kind: syncFolder, folder: full})
 	}
 	return nil
+}
+
+// onlyLost reports whether a folder has lost names since its last sync, and nothing
+// else.
+func (d *Disk) onlyLost(folder string) bool {
+	lost := false
+	for _, o := range slices.Backward(d.trace) {
+		switch {
+		case o.kind == syncFolder && o.folder == folder:
+			return lost
+		case o.to == folder, o.folder == folder && (o.kind == create || o.kind == link):
+			return false
+		case o.folder == folder && (o.kind == unlink || o.kind == rename):
+			lost = true
+		}
+	}
+	return lost
 }
 
 // file is an open file.
