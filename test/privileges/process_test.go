@@ -53,7 +53,7 @@ var processes = map[string]process{
 	"qmail-local":         {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
 	"qmail-local -serve":  {"pat", "pat", "pat", "none", "0077", home, asStarted, "1>null 2>null socket", free},
 	"sh":                  {"pat", "pat", "pat", "none", "0077", "/home/pat", ofCommand, "0<message 1>pipe 2>pipe", free},
-	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err message socket", whole},
+	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err socket", whole},
 	"qmail-remote -serve": {"qmailr", "qmail", "qmail keys", "none", "0077", home, asStarted, "1>null 2>null message socket socket", whole},
 	"qmail-clean":         {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err", whole},
 	"qmail-queue -serve":  {"qmailq", "qmail", "qmail", "none", "0033", "/", ofSpawners, "0<pipe 1>err 2>err pid socket", whole},
