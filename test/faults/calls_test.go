@@ -206,7 +206,7 @@ func describe(tid int, fd int32) string {
 func isFile(on string) bool { return strings.Contains(on, "/") }
 
 var (
-	unique = regexp.MustCompile(`[^/]*[0-9]{4}[^/]*$`)
+	unique = regexp.MustCompile(`[^/.]*[0-9]{4}[^/]*$`)
 	digits = regexp.MustCompile(`[0-9]+`)
 )
 

@@ -17,16 +17,27 @@ import (
 var (
 	seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "what is chosen where not all is done")
 	all  = flag.Bool("all", false, "do everything with each call, which takes long")
+	one  = flag.String("program", "", "have that program fail, and no other")
+	list = flag.Bool("list", false, "show the calls of each program")
 	only = flag.String("only", "", "do one thing: PROGRAM: CALL no. N: ACTION")
 )
 
 // scenario is something that a program takes part in.
 type scenario struct {
 	programs []string // that are faulty, one after the other
-	each     int      // calls of one kind that are looked at, at most; 0: one, for a kill or an error
+	share    share
 	budget   time.Duration
 	run      func(*outcome, plan)
 }
+
+// share is how much is done unless all is.
+type share int
+
+const (
+	everything share = iota
+	both             // one call of each kind, for a kill and an error
+	either           // one call of each kind, for a kill or an error
+)
 
 // some time is for scenarios of one program, hundreds of runs of which take seconds.
 const some = 10 * time.Second
@@ -34,31 +45,37 @@ const some = 10 * time.Second
 var scenarios = map[string]scenario{
 	// Programs that stay.
 	"staying": {
-		[]string{"qmail-start", "qmail-send", "qmail-lspawn", "qmail-getpw", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-local", "qmail-remote"}, 1, 100 * time.Second,
-		func(o *outcome, p plan) { deliver(o, p) },
+		[]string{"qmail-start", "qmail-send", "qmail-lspawn", "qmail-getpw", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-local", "qmail-remote"}, both, 80 * time.Second,
+		func(o *outcome, p plan) { deliver(o, p, false) },
+	},
+	// The same, when much comes in.
+	"hurrying": {
+		[]string{"qmail-send", "qmail-clean", "qmail-queue"}, either, 30 * time.Second,
+		func(o *outcome, p plan) { deliver(o, p, true) },
 	},
 	// One process for each message and delivery.
 	"once": {
-		[]string{"qmail-lspawn", "qmail-rspawn", "qmail-queue", "qmail-local", "qmail-remote"}, 0, 40 * time.Second,
+		[]string{"qmail-lspawn", "qmail-rspawn", "qmail-queue", "qmail-local", "qmail-remote"}, either, 30 * time.Second,
 		func(o *outcome, p plan) {
-			deliver(o, p, "QMAILQUEUE="+home+"/bin/qmail-queue", "QMAILLOCAL="+home+"/bin/qmail-local", "QMAILREMOTE="+home+"/bin/qmail-remote")
+			deliver(o, p, false, "QMAILQUEUE="+home+"/bin/qmail-queue", "QMAILLOCAL="+home+"/bin/qmail-local", "QMAILREMOTE="+home+"/bin/qmail-remote")
 		},
 	},
-	"queueing":   {[]string{"qmail-queue", "qmail-qmqpc"}, 3, some, submitting(byQueue)},
-	"injecting":  {[]string{"qmail-inject", "sendmail"}, 3, some, submitting(byInject)},
-	"forwarding": {[]string{"forward"}, 3, some, submitting(byForward)},
-	"netstrings": {[]string{"qmail-qmtpd", "qmail-qmqpd"}, 3, some, submitting(byNetstrings)},
-	"session":    {[]string{"qmail-smtpd"}, 3, some, submitting(bySMTP)},
-	"listening":  {[]string{"qmail-smtpd"}, 3, some, submitting(byListening)},
-	"fetching":   {[]string{"qmail-pop3d"}, 3, some, fetch},
+	"queueing":   {[]string{"qmail-queue", "qmail-qmqpc"}, everything, some, submitting(byQueue)},
+	"injecting":  {[]string{"qmail-inject", "sendmail"}, everything, some, submitting(byInject)},
+	"forwarding": {[]string{"forward"}, everything, some, submitting(byForward)},
+	"netstrings": {[]string{"qmail-qmtpd", "qmail-qmqpd"}, everything, some, submitting(byNetstrings)},
+	"session":    {[]string{"qmail-smtpd"}, everything, some, submitting(bySMTP)},
+	"listening":  {[]string{"qmail-smtpd"}, everything, some, submitting(byListening)},
+	"fetching":   {[]string{"qmail-pop3d"}, everything, some, fetch},
 }
 
 func submitting(how func(*submission)) func(*outcome, plan) {
 	return func(o *outcome, p plan) { submit(o, p, how) }
 }
 
-func TestStaying(t *testing.T) { explore(t, "staying") }
-func TestOnce(t *testing.T)    { explore(t, "once") }
+func TestStaying(t *testing.T)  { explore(t, "staying") }
+func TestHurrying(t *testing.T) { explore(t, "hurrying") }
+func TestOnce(t *testing.T)     { explore(t, "once") }
 
 func TestFetching(t *testing.T) { explore(t, "fetching") }
 
@@ -78,17 +95,22 @@ func explore(t *testing.T, name string) {
 	t.Logf("-seed %d", *seed)
 	random := rand.New(rand.NewPCG(*seed, 0))
 	s := scenarios[name]
-	sum := &summary{t: t, scenario: name, delivers: name == "staying" || name == "once"}
+	sum := &summary{t: t, scenario: name, delivers: strings.Contains("staying hurrying once", name)}
 	if !*all {
 		sum.until = time.Now().Add(s.budget)
 	}
 	var plans []plan
-	for _, program := range s.programs {
-		plans = append(plans, choose(random, s.each, program, calls(t, name, program))...)
+	programs := slices.DeleteFunc(slices.Clone(s.programs), func(p string) bool { return *one != "" && *one != p })
+	for _, program := range programs {
+		found := calls(t, name, program)
+		if *list {
+			t.Log(program, found)
+		}
+		plans = append(plans, choose(random, s.share, program, found)...)
 	}
 	random.Shuffle(len(plans), func(i, j int) { plans[i], plans[j] = plans[j], plans[i] })
 	sum.all(plans)
-	for _, program := range s.programs {
+	for _, program := range programs {
 		t.Log(program, sum.of[program])
 	}
 	if len(sum.again) > 0 {
@@ -118,8 +140,8 @@ func calls(t *testing.T, scenario, program string) []seen {
 }
 
 // choose makes plans: each call is where the program is killed, and each fails in a way
-// that it can fail. Of many calls of one kind some are chosen, each a number of them.
-func choose(random *rand.Rand, each int, program string, found []seen) []plan {
+// that it can fail.
+func choose(random *rand.Rand, part share, program string, found []seen) []plan {
 	var plans []plan
 	add := func(s seen, action string) {
 		p := plan{Program: program, Call: s.Call, Number: s.Number, Nth: s.Nth, Action: action}
@@ -127,7 +149,7 @@ func choose(random *rand.Rand, each int, program string, found []seen) []plan {
 			plans = append(plans, p)
 		}
 	}
-	if *all || *only != "" {
+	if part == everything || *all || *only != "" {
 		for _, s := range found {
 			for _, action := range actions(s) {
 				add(s, action)
@@ -149,16 +171,14 @@ func choose(random *rand.Rand, each int, program string, found []seen) []plan {
 	slices.Sort(names)
 	for _, name := range names {
 		alike := kinds[name]
-		random.Shuffle(len(alike), func(i, j int) { alike[i], alike[j] = alike[j], alike[i] })
-		for _, s := range alike[:min(len(alike), max(each, 1))] {
-			errors := actions(s)[1:]
-			die := random.IntN(2) == 0
-			if each > 0 || die {
-				add(s, kill)
-			}
-			if each > 0 || !die {
-				add(s, errors[random.IntN(len(errors))])
-			}
+		s := alike[random.IntN(len(alike))]
+		errors := actions(s)[1:]
+		die := random.IntN(2) == 0
+		if part == both || die {
+			add(s, kill)
+		}
+		if part == both || !die {
+			add(s, errors[random.IntN(len(errors))])
 		}
 	}
 	return plans
@@ -266,5 +286,6 @@ func mustTell(p plan) bool {
 	return p.Action != kill && !p.harmless() && keeps.MatchString(p.Call) && !unimportant.MatchString(p.Call)
 }
 
-// unimportant are calls of [keeps] that may fail and nobody need know.
-var unimportant = regexp.MustCompile(`^unlink\(lock/send/`)
+// unimportant are calls of [keeps] that may fail and nobody need know: about reports that
+// are shown to administrators, and files that are used again; if not, others are made.
+var unimportant = regexp.MustCompile(`^unlink\((lock/send|pid)/|^rename\((pid|mess|intd|todo)/|^utimes\((mess|intd|info)/`)

@@ -24,8 +24,11 @@ func (w *world) judge() {
 			w.Telling = append(w.Telling, line)
 		}
 	}
+	if strings.Contains(w.Log, "it hangs, with a message\n") {
+		w.problem("to hand over a message hangs")
+	}
 	arrived := w.boxes()
-	for _, m := range append(slices.Clip(w.early), w.late...) {
+	for _, m := range w.mails() {
 		if m.refused != "" {
 			w.Telling = append(w.Telling, "refused: "+m.refused)
 		}
@@ -82,7 +85,7 @@ func (w *world) boxes() map[string]int {
 				w.problem("mail is returned that need not be: %q", text[:min(len(text), 2000)])
 			}
 		}
-		for _, m := range append(slices.Clip(w.early), w.late...) {
+		for _, m := range w.mails() {
 			if header, ok := strings.CutSuffix(text, m.text); ok {
 				if box != "returned" && strings.Contains(header, "\n\n") {
 					break
@@ -160,7 +163,7 @@ var fine = map[string][]string{
 	"qmail-rspawn": {"111", "0"},
 	"qmail-clean":  {"111", "0", "100"},
 	"qmail-local":  {"111", "0", "100"}, // there is no nobody
-	"qmail-remote": {"0"},
+	"qmail-remote": {"0", "111"},        // the latter where it stays
 	"qmail-getpw":  {"111", "0", "115", "118"},
 	"qmail-queue":  {"0", "51", "53", "54", "61", "62", "63", "64", "65", "66", "81", "111"},
 	"qmail-inject": {"0", "111"},

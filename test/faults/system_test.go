@@ -55,8 +55,8 @@ type world struct {
 	*outcome
 	plan  plan
 	env   []string
-	early []*mail // queued before the system is started
-	late  []*mail // and afterwards
+	early []*mail   // queued before the system is started
+	waves [][]*mail // and afterwards, each when the one before is done
 
 	sink struct {
 		sync.Mutex
@@ -87,14 +87,17 @@ func (b *syncBuffer) String() string {
 
 // deliver has the whole system deliver mail while a plan is carried out, and then, if
 // that has ended it, once more without.
-func deliver(o *outcome, p plan, env ...string) {
+func deliver(o *outcome, p plan, many bool, env ...string) {
 	w := &world{outcome: o, plan: p}
 	w.env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 	w.early = []*mail{
 		newMail("first", 100<<10, toPat), newMail("second", 3000, toBob), newMail("third", 70<<10, toFriend),
 		newMail("fourth", 500, toNobody), newMail("fifth", 500, toPat, toFriend, toBob),
 	}
-	w.late = []*mail{newMail("sixth", 900, toFred), newMail("seventh", 2000, toFriend), newMail("eighth", 40<<10, toPat)}
+	w.waves = [][]*mail{{newMail("sixth", 900, toFred), newMail("seventh", 2000, toFriend), newMail("eighth", 40<<10, toPat)}}
+	if many {
+		w.hurry()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,6 +117,18 @@ func deliver(o *outcome, p plan, env ...string) {
 	w.judge()
 }
 
+// hurry adds so many messages that some are delivered straight from todo, and some that
+// come so late that they may use files of others again.
+func (w *world) hurry() {
+	for i := range 24 {
+		w.early = append(w.early, newMail("one of many, "+string(rune('a'+i)), 300, []string{toPat, toFriend}[i%2]))
+	}
+	w.waves = append(w.waves, []*mail{newMail("ninth", 5000, toPat), newMail("tenth", 200, toFriend), newMail("eleventh", 400, toNobody)})
+}
+
+// mails are all messages.
+func (w *world) mails() []*mail { return append(slices.Clip(w.early), slices.Concat(w.waves...)...) }
+
 func (w *world) arrived(m *smtpsink.Message) error {
 	w.sink.Lock()
 	defer w.sink.Unlock()
@@ -123,12 +138,22 @@ func (w *world) arrived(m *smtpsink.Message) error {
 
 // restarts reports whether a second run has something to do.
 func (w *world) restarts() bool {
-	return w.busy() || slices.ContainsFunc(append(w.early, w.late...), func(m *mail) bool { return !m.accepted })
+	return w.busy() || slices.ContainsFunc(w.mails(), func(m *mail) bool { return !m.accepted })
 }
 
 // submit queues mail that was not accepted before.
 func (w *world) submit(mails []*mail) {
 	q := qq.Queue{Home: home, Env: w.env}
+	limit := patience
+	if strings.HasSuffix(w.plan.Action, forGood) {
+		limit = 2 * time.Second // a client waits for 10 seconds, for each message
+	}
+	defer time.AfterFunc(limit, func() {
+		if limit == patience {
+			w.log.Write([]byte("it hangs, with a message\n"))
+		}
+		reapTraced()
+	}).Stop()
 	for _, m := range mails {
 		if m.accepted {
 			continue
@@ -211,18 +236,27 @@ func (w *world) attend(start *os.Process, ended <-chan struct{}, faulty bool) {
 		limit = 3 * time.Second // as it may not get any further
 	}
 	deadline := time.Now().Add(limit)
-	told, submitted, n := false, false, 0
+	told, submitted, n := false, 0, 0
+	next := func() bool { // all is done that was handed over
+		if n++; submitted == 0 {
+			_, err := os.Stat(home + "/queue/socket")
+			return err == nil || n > 100
+		}
+		return !w.busy()
+	}
 	for {
 		select {
 		case <-ended:
 			return
 		case <-tick.C:
 		}
-		if _, err := os.Stat(home + "/queue/socket"); !submitted && (err == nil || n > 100) {
-			w.submit(w.late)
-			submitted = true
+		idle := next()
+		if idle && submitted < len(w.waves) {
+			w.submit(w.waves[submitted])
+			submitted++
+			idle = false
 		}
-		if n++; submitted && n%20 == 0 && strings.Contains(w.log.String(), "status: ") {
+		if submitted > 0 && n%20 == 0 && strings.Contains(w.log.String(), "status: ") {
 			start.Signal(syscall.SIGALRM) // before, there would be nobody to obey it
 		}
 		if faulty && !told && limit == patience && waits.MatchString(w.log.String()) {
@@ -242,7 +276,7 @@ func (w *world) attend(start *os.Process, ended <-chan struct{}, faulty bool) {
 			}
 			<-ended
 			return
-		case !told && (submitted && !w.busy() || time.Now().After(deadline)):
+		case !told && (idle || time.Now().After(deadline)):
 			if time.Now().After(deadline) && limit == patience {
 				w.problem("it hangs")
 			}
