@@ -18,7 +18,7 @@ const (
 	fullBase  = 5000             // messages in a queue to compare with
 	fullDrain = 15 * time.Second // how long a full queue is emptied
 	fullLater = 6 * time.Hour    // when what is due later is due
-	fullRead  = 2 * time.Minute  // how long qmail-send may take to read it
+	fullRead  = time.Minute      // how long qmail-send may take to read a million messages
 )
 
 // Rows of the table of a full queue, which are works to [figures].
@@ -127,7 +127,7 @@ func (r *round) fullLater(p *planter) error {
 	if err := r.rate(rowReading); err != nil {
 		return err
 	}
-	r.settleIn(fullRead)
+	r.settleIn(5*time.Second + fullRead*time.Duration(r.InQueue)/1000000)
 	if err := r.rate(rowLater); err != nil {
 		return err
 	}

@@ -63,10 +63,12 @@ func drain(send, clean *exec.Cmd, count int, limit time.Duration) (d drained, er
 	go sayYes(pipes[1].r, pipes[2].w, start, first)
 	go sayYes(pipes[3].r, pipes[4].w, start, first)
 	log := bufio.NewReader(pipes[0].r)
+	over := time.AfterFunc(limit, func() { send.Process.Signal(syscall.SIGTERM) })
+	defer over.Stop()
 	ended := 0
 	for ended < count && time.Since(start) < limit {
 		line, err := log.ReadString('\n')
-		if err != nil {
+		if err != nil && time.Since(start) < limit {
 			return d, fmt.Errorf("qmail-send has ended after %d messages", ended)
 		}
 		if strings.HasPrefix(line, "end msg ") {
@@ -74,6 +76,9 @@ func drain(send, clean *exec.Cmd, count int, limit time.Duration) (d drained, er
 		}
 	}
 	all := time.Since(start)
+	if ended == 0 {
+		return d, fmt.Errorf("no message has ended after %v", limit)
+	}
 	d.first = <-first
 	d.rate = float64(ended) / (all - d.first).Seconds()
 	d.memory = peakMemory(send)
