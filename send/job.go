@@ -67,7 +67,7 @@ func (q *jobQueue) pop() *job {
 // openJob begins a job for a message that is due.
 func (s *Server) openJob(l *lane, n queue.Number) {
 	m := s.use(n)
-	j := &job{m: m, lane: l, reading: true, stopped: len(m.orders) > 0}
+	j := &job{m: m, lane: l, reading: true}
 	m.jobs[l.ch] = j
 	l.opening++
 	now := s.now()
@@ -197,7 +197,11 @@ func (s *Server) fill(l *lane) {
 		if !ok {
 			return
 		}
-		s.openJob(l, e.n)
+		// One with an order would be opened, stopped and due again for ever; it is
+		// scheduled anew once the order is carried out.
+		if m := s.active[e.n]; m == nil || len(m.orders) == 0 {
+			s.openJob(l, e.n)
+		}
 	}
 }
 
