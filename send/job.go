@@ -192,7 +192,8 @@ func (s *Server) fill(l *lane) {
 		return
 	}
 	now := s.now()
-	for l.limit > 0 && l.ready.len()+l.opening < l.limit-l.used+prefetch {
+	// New mail that needs no opening must not keep what is due from its turn.
+	for l.limit > 0 && l.ready.len()-min(l.ready.len(), int(s.intake.straight[l.ch].Load()))+l.opening < l.limit-l.used+prefetch {
 		e, ok := l.waiting.popDue(now)
 		if !ok {
 			return

@@ -26,6 +26,10 @@ type straight struct {
 // straightTime is how long the first delivery may take until the files are written.
 const straightTime = time.Second
 
+// straightMost is how many messages of a channel are under way, or wait for their turn,
+// at a time. Those that wait for longer than straightTime get their files.
+const straightMost = 256
+
 // errOther means that a message is not one to be delivered straight.
 var errOther = errors.New("more than one recipient")
 
@@ -58,7 +62,7 @@ func (p *preprocessing) look() (to string, ch channel, err error) {
 // or there is an error.
 func (in *intake) goesStraight(p *preprocessing) (bool, error) {
 	to, ch, err := p.look()
-	if places := in.s.config.Load().Concurrency[ch]; err == nil && places > 0 && int(in.straight[ch].Load()) < places+prefetch {
+	if err == nil && in.straight[ch].Load() < straightMost {
 		p.close()
 		p.birth = in.s.now()
 		in.straight[ch].Add(1)
