@@ -27,6 +27,7 @@ type session struct {
 	key        string      // see Idle
 	used       bool        // another message went before
 	ready      bool        // a message was carried over, and the host waits for another
+	asking     bool        // the host has taken the sender, and is asked about recipients
 	dataAhead  bool        // DATA has gone out ahead of the replies about recipients
 	messages   int         // that were carried over
 }

@@ -98,8 +98,8 @@ func TestSendAll(t *testing.T) {
 			"r|ZConnected to 192.0.2.1 but connection died. Possible duplicate! (#4.4.2)\n|"}, helo + transcript("a@test.example", "1@x", "2@x", "3@x")},
 		{"dies at MAIL", []string{"MAIL", "{close}"}, [3]string{died, died, died}, ""},
 		{"dies at the first recipient", []string{"RCPT", "{close}"}, [3]string{died, died, died}, ""},
-		{"dies at the second recipient, on each connection", append(rcpts("250 ok"), "RCPT", "{close}"), [3]string{delivered, died, died}, ""},
-		{"dies at DATA, always", []string{"DATA", "{close}"}, [3]string{"r|" + died, died, died}, ""},
+		{"dies at the second recipient, on each connection", append(rcpts("250 ok"), "RCPT", "{close}"), [3]string{delivered, died, delivered}, ""},
+		{"dies at DATA, always", []string{"DATA", "{close}"}, [3]string{"r|" + died, "r|" + died, "r|" + died}, ""},
 		{"greeting", []string{"", "554 no\r\n"}, [3]string{
 			"ZConnected to 192.0.2.1 but greeting failed.\nRemote host said: 554 no\n|",
 			"ZConnected to 192.0.2.1 but greeting failed.\nRemote host said: 554 no\n|",
@@ -160,6 +160,126 @@ func TestHangsUpOnMany(t *testing.T) {
 		}
 		c.Idle.Close()
 		n.wait()
+	}
+}
+
+// moody is a host that offers PIPELINING. Says has its reply to RCPT, from the recipients
+// of the transaction so far. If that is empty it hangs up; what ends in {close} it says
+// once it has heard DATA, and hangs up; with {stall} it is silent.
+func moody(says func(recipients []string) string) handler {
+	return func(p *peer) {
+		p.say("220 x\r\n")
+		var recipients []string
+		for {
+			line := p.hear()
+			verb, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			reply := "250 ok"
+			switch verb {
+			case "", "QUIT":
+				return
+			case "EHLO":
+				reply = "250-x\r\n250 PIPELINING"
+			case "MAIL":
+				recipients = nil
+			case "RCPT":
+				recipients = append(recipients, strings.TrimSuffix(strings.TrimPrefix(line, "RCPT TO:<"), ">\r\n"))
+				reply = says(recipients)
+			case "DATA":
+				p.say("354 go\r\n")
+				for line != ".\r\n" && line != "" {
+					line = p.hear()
+				}
+			}
+			reply, last, _ := strings.Cut(reply, "{")
+			if last != "" || reply == "" {
+				for last == "close}" && line != "DATA\r\n" || last == "stall}" && line != "" {
+					line = p.hear()
+				}
+				if reply != "" {
+					p.say(reply + "\r\n")
+				}
+				return
+			}
+			p.say(reply + "\r\n")
+		}
+	}
+}
+
+// TestPoison has one recipient for whom the host hangs up or is silent: nobody else has
+// to suffer for it.
+func TestPoison(t *testing.T) {
+	const died = "ZConnected to 192.0.2.1 but connection died. (#4.4.2)\n|"
+	for _, tt := range []struct {
+		name   string
+		says   func(recipients []string) string
+		report string // on a@x
+	}{
+		{"hangs up", func(all []string) string {
+			if all[len(all)-1] == "a@x" {
+				return ""
+			}
+			return "250 ok"
+		}, died},
+		{"says no and hangs up, and hangs up on two", func(all []string) string {
+			switch {
+			case len(all) > 1:
+				return ""
+			case all[0] == "a@x":
+				return "550 no{close}"
+			}
+			return "250 ok"
+		}, "h192.0.2.1 does not like recipient.\nRemote host said: 550 no\n|DGiving up on 192.0.2.1.\n|"},
+		{"is silent", func(all []string) string {
+			if all[len(all)-1] == "a@x" {
+				return "{stall}"
+			}
+			return "250 ok"
+		}, died},
+	} {
+		for _, recipients := range [][]string{{"a@x", "b@x", "c@x"}, {"b@x", "a@x", "c@x"}, {"b@x", "c@x", "a@x"}} {
+			t.Run(tt.name+" "+strings.Join(recipients, " "), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, c := reusing(t, nil)
+					var hosts hostsInMemory
+					c.Dial = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+						return hosts.connect(moody(tt.says), false), nil
+					}
+					got := many(t, c, settings(), "x\n", to(recipients...)...)
+					for i, r := range recipients {
+						want := delivered
+						if r == "a@x" {
+							want = tt.report
+						}
+						if got[i] != want {
+							t.Errorf("%s: reports %q, want %q", r, got[i], want)
+						}
+					}
+					c.Idle.Close()
+					hosts.Wait()
+				})
+			})
+		}
+	}
+}
+
+// TestSilentForAll has a host that takes the sender and says nothing any more, or nothing
+// after DATA: there is a report on each, and an end.
+func TestSilentForAll(t *testing.T) {
+	const died = "ZConnected to 192.0.2.1 but connection died. (#4.4.2)\n|"
+	for verb, want := range map[string]string{"MAIL": died, "RCPT": died, "DATA": "r|" + died} {
+		synctest.Test(t, func(t *testing.T) {
+			_, c := reusing(t, nil)
+			h, _ := host(verb, "{stall}")
+			var hosts hostsInMemory
+			c.Dial = func(context.Context, netip.Addr, netip.AddrPort) (net.Conn, error) {
+				return hosts.connect(h, false), nil
+			}
+			if got := many(t, c, settings(), "x\n", to("1@x", "2@x", "3@x")...); !slices.Equal(got, []string{want, want, want}) {
+				t.Errorf("silent after %s: reports %q", verb, got)
+			}
+			c.Idle.Close()
+			hosts.Wait()
+		})
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *session) transfer(m *Mail, h hearer) verdict {
 	if s.isQMTP {
 		return s.qmtp(m, h)
 	}
-	s.ready, s.dataAhead = false, false
+	s.ready, s.asking, s.dataAhead = false, false, false
 	accepted, v := s.envelope(m, h)
 	if v != nil {
 		return *v
@@ -159,6 +159,7 @@ func (s *session) envelope(m *Mail, h hearer) (accepted int, v *verdict) {
 				v := s.says(letter('D', 'Z', r.code), "Connected to ", " but sender was rejected", r)
 				return 0, &v
 			}
+			s.asking = true
 		}
 	}
 	return accepted, nil

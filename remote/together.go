@@ -1,9 +1,8 @@
 package remote
 
 // carry sends to a group, and reports on its members. It returns the verdict on the
-// message, and whether that is about the connection, or that there was none, before the
-// host could have the message.
-func (b *batch) carry(g *group) (v verdict, lost bool) {
+// message, and whether that is that there was no session: then it holds for others too.
+func (b *batch) carry(g *group) (v verdict, none bool) {
 	m := b.mail(g.first)
 	var t *tally
 	v = b.client.try(b.ctx, b.settings, m, g.targets, func(session *session) verdict {
@@ -24,7 +23,7 @@ func (b *batch) carry(g *group) (v verdict, lost bool) {
 	}
 	t.settle(v)
 	b.carryAll(g.targets, t)
-	return v, t.lost
+	return v, false
 }
 
 // carryAll sends once more to those who have no report yet.
@@ -39,7 +38,7 @@ func (b *batch) carryAll(targets []target, t *tally) {
 		carry(members)
 	}
 	for n, i := range t.alone {
-		if v, lost := carry([]int{i}); lost {
+		if v, none := carry([]int{i}); none {
 			for _, i := range t.alone[n+1:] {
 				b.report(i, v) // nobody is there
 			}
@@ -74,12 +73,13 @@ type tally struct {
 	hosts   bool // the members have several
 
 	accepted []int // and nothing is known of the message yet
-	again    []int // too many: they go together, in another transaction
+	again    []int // too many, or held up by another one: they go together, in another transaction
 	apart    []int // refused for now, perhaps for the company of another host's
 	alone    []int // nothing was said of them but of all
 
 	lost   bool // the connection, before the host could have the message
 	silent bool // the host did not answer in time
+	asking bool // it had taken the sender
 	dead   bool
 }
 
@@ -119,6 +119,7 @@ func (t *tally) end() {
 	t.dead = t.session.dead
 	t.lost = t.dead && t.session.lost != nil && !t.session.critical
 	t.silent = t.lost && isTimeout(t.session.lost)
+	t.asking = t.session.asking
 }
 
 // settle reports on those who were accepted, and on those of whom nothing was said,
@@ -126,6 +127,11 @@ func (t *tally) end() {
 func (t *tally) settle(v verdict) {
 	unheard := t.members[t.heard:]
 	switch {
+	case t.silent && t.asking && len(unheard) > 0:
+		// It may be that the host has no answer about this one alone.
+		t.batch.report(unheard[0], v)
+		t.again = append(append(t.again, t.accepted...), unheard[1:]...)
+		return
 	case t.lost && !t.silent && len(t.members) > 1:
 		// It may be that the host hangs up on too many recipients.
 		t.alone = append(append(t.alone, t.accepted...), unheard...)
