@@ -118,12 +118,25 @@ func (c *Client) Many(count int, args []string, answered func(i int, a Answer, e
 		return ErrNotSent
 	}
 	if err := c.conn.Send(appendMany(nil, first, count, args), files...); err != nil {
-		for i := range count {
-			c.leave(first + uint32(i))
+		if c.takeBack(first, count) {
+			return fmt.Errorf("%w: %w", ErrNotSent, err)
 		}
-		return fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	return nil
+}
+
+// takeBack leaves so many numbers in a row, or none: once the connection has ended those
+// who wait are told so, and must not be told anything else.
+func (c *Client) takeBack(first uint32, count int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.waiting[first]; !ok {
+		return false
+	}
+	for i := range count {
+		delete(c.waiting, first+uint32(i))
+	}
+	return true
 }
 
 // enter takes so many numbers in a row.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -370,6 +371,56 @@ func TestManyGone(t *testing.T) {
 	slices.Sort(got)
 	if want := []string{"0process is gone", "1done<nil>", "2process is gone"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestManyGoneMeanwhile has the process end while a request for many waits to be sent:
+// there is one answer for each, or an error.
+func TestManyGoneMeanwhile(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		conn, end, err := Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end.Close()
+		c := &Client{conn: conn, waiting: map[uint32]waiter{}, gone: make(chan struct{})} // the test is its reader
+		full(t, conn)
+		answers := make(chan error, 6)
+		sent := make(chan error)
+		go func() {
+			sent <- c.Many(3, make([]string, 3), func(_ int, _ Answer, err error) { answers <- err })
+		}()
+		for entered := false; !entered; runtime.Gosched() {
+			c.mu.Lock()
+			entered = len(c.waiting) == 3
+			c.mu.Unlock()
+		}
+		if told {
+			for _, w := range c.end() {
+				w.answered(w.i, Answer{}, ErrGone)
+			}
+		}
+		conn.Close()
+		if err := <-sent; told && (err != nil || len(answers) != 3) || !told && (!errors.Is(err, ErrNotSent) || len(answers) != 0) {
+			t.Errorf("told %v: %d answers and %v", told, len(answers), err)
+		}
+		if len(c.waiting) != 0 {
+			t.Errorf("told %v: %d wait", told, len(c.waiting))
+		}
+	}
+}
+
+// full sends until nothing more can be sent.
+func full(t *testing.T, c *Conn) {
+	t.Helper()
+	var sent error
+	err := c.raw.Control(func(fd uintptr) {
+		for sent == nil {
+			sent = unix.Sendmsg(int(fd), []byte{0}, nil, nil, unix.MSG_NOSIGNAL)
+		}
+	})
+	if err != nil || sent != unix.EAGAIN {
+		t.Fatal(err, sent)
 	}
 }
 
