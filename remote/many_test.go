@@ -77,6 +77,11 @@ func TestSendAll(t *testing.T) {
 			helo + "MAIL FROM:<a@test.example>\r\nRCPT TO:<1@x>\r\nRCPT TO:<2@x>\r\nRCPT TO:<3@x>\r\nDATA\r\nx\r\n.\r\n" +
 				"MAIL FROM:<a@test.example>\r\nRCPT TO:<2@x>\r\nRCPT TO:<3@x>\r\nDATA\r\nx\r\n.\r\n" + transcript("a@test.example", "3@x")},
 		{"too many, in other words", rcpts("250 ok", "550 5.5.3 no", "552 no", "250 ok"), [3]string{delivered, delivered, delivered}, ""},
+		{"too many, as if for good", rcpts("250 ok", "554 too many", "554 too many", "250 ok", "554 too many", "250 ok"), [3]string{delivered, delivered, delivered}, ""},
+		{"no reply at all", rcpts("250 ok", "what?", "250 ok"), [3]string{delivered, "h" + no("what?"), delivered}, ""},
+		{"one refused, as if for its company", rcpts("250 ok", "250 ok", "554 no"), [3]string{delivered, delivered, "h" + no("554 no")},
+			helo + "MAIL FROM:<a@test.example>\r\nRCPT TO:<1@x>\r\nRCPT TO:<2@x>\r\nRCPT TO:<3@x>\r\nDATA\r\nx\r\n.\r\n" +
+				"MAIL FROM:<a@test.example>\r\nRCPT TO:<3@x>\r\nQUIT\r\n"},
 		{"each is one too many", rcpts("452 no"), [3]string{"s" + no("452 no"), "s" + no("452 no"), "s" + no("452 no")}, ""},
 		{"sender refused", []string{"MAIL", "550 no\r\n"}, [3]string{
 			"DConnected to 192.0.2.1 but sender was rejected.\nRemote host said: 550 no\n|",
@@ -405,20 +410,25 @@ func (byHost) For(_ context.Context, host, _ string) (Requirement, error) {
 }
 
 // TestOtherHostsCompany has a host that does not take recipients of two domains at a
-// time: each gets the message.
+// time, whatever it says then: each gets the message. Who is refused without the other
+// domains, too, is not asked about again.
 func TestOtherHostsCompany(t *testing.T) {
-	h, heard := host("RCPT", "250 ok\r\n", "RCPT", "451 one domain at a time\r\n", "RCPT", "250 ok\r\n")
-	n, c := reusing(t, h)
-	s := settings()
-	s.Routes = ParseRoutes([]string{":192.0.2.1"})
-	got := many(t, c, s, "x\n", Errand{"x", "a@test.example", "1@x"}, Errand{"y", "a@test.example", "2@y"}, Errand{"x", "a@test.example", "3@x"})
-	if want := []string{delivered, delivered, delivered}; !slices.Equal(got, want) {
-		t.Errorf("reports %q, want %q", got, want)
-	}
-	c.Idle.Close()
-	n.wait()
-	if want := transcript("a@test.example", "2@y"); !strings.HasSuffix(strings.TrimSuffix(heard.String(), "QUIT\r\n"), want) {
-		t.Errorf("the host hears %q, want %q at its end", heard, want)
+	for _, no := range []string{"451 one domain at a time", "550 one domain at a time", "554 one domain at a time"} {
+		h, heard := host(rcpts("250 ok", no, "250 ok", "550 unknown", "250 ok", "550 unknown")...)
+		n, c := reusing(t, h)
+		s := settings()
+		s.Routes = ParseRoutes([]string{":192.0.2.1"})
+		got := many(t, c, s, "x\n", Errand{"x", "a@test.example", "1@x"}, Errand{"y", "a@test.example", "2@y"},
+			Errand{"x", "a@test.example", "3@x"}, Errand{"y", "a@test.example", "4@y"})
+		unknown := "h192.0.2.1 does not like recipient.\nRemote host said: 550 unknown\n|DGiving up on 192.0.2.1.\n|"
+		if want := []string{delivered, delivered, delivered, unknown}; !slices.Equal(got, want) {
+			t.Errorf("%s: reports %q, want %q", no, got, want)
+		}
+		c.Idle.Close()
+		n.wait()
+		if want := transcript("a@test.example", "2@y", "4@y"); !strings.HasSuffix(strings.TrimSuffix(heard.String(), "QUIT\r\n"), want) {
+			t.Errorf("%s: the host hears %q, want %q at its end", no, heard, want)
+		}
 	}
 }
 

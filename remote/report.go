@@ -85,6 +85,12 @@ type answer struct {
 	message *verdict
 }
 
+// notOfMailbox reports whether a refusal for good is none that RFC 5321 section 4.2.3 has
+// for a mailbox: it may be about the transaction.
+func (a answer) notOfMailbox() bool {
+	return a.code >= 500 && a.code < 600 && a.code != 550 && a.code != 551 && a.code != 553
+}
+
 // hearer hears what a host says of the recipients of a message, in their order.
 type hearer interface{ hear(answer) }
 

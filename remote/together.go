@@ -74,7 +74,7 @@ type tally struct {
 
 	accepted []int // and nothing is known of the message yet
 	again    []int // too many, or held up by another one: they go together, in another transaction
-	apart    []int // refused for now, perhaps for the company of another host's
+	apart    []int // refused, perhaps for the company of another host's
 	alone    []int // nothing was said of them but of all
 
 	lost   bool // the connection, before the host could have the message
@@ -105,9 +105,9 @@ func (t *tally) hear(a answer) {
 		t.accepted = append(t.accepted, i)
 	case a.code == 421 && t.heard > 1: // it hangs up
 		t.alone = append(t.alone, i)
-	case a.tooMany && others:
+	case others && (a.tooMany || !t.hosts && a.notOfMailbox()):
 		t.again = append(t.again, i)
-	case a.verdict.letter == 's' && a.code != 0 && others && t.hosts:
+	case others && t.hosts && a.code != 0:
 		t.apart = append(t.apart, i)
 	default:
 		t.batch.report(i, a.verdict, t.session.givesUp())
