@@ -23,7 +23,7 @@ func (s *session) bodyOf(m *Mail) error {
 	if err != nil {
 		return err
 	}
-	if wire == nil { // it is too long
+	if wire == nil {
 		return s.body(m.shared.reader())
 	}
 	if err := s.out.Flush(); err != nil {

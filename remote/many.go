@@ -34,7 +34,7 @@ func (c *Client) SendAll(ctx context.Context, s *Settings, message io.ReaderAt, 
 	if s.Policy != nil {
 		own.Policy = &recentPolicy{policy: s.Policy, now: c.Now}
 	}
-	b := &batch{client: c, ctx: ctx, settings: &own, text: &text{file: message, size: size}, errands: errands, done: done}
+	b := &batch{client: c, ctx: ctx, settings: &own, text: &text{file: message, size: size, many: len(errands) > 1}, errands: errands, done: done}
 	ways, order := b.ways()
 	b.direct = map[string]*group{}
 	for _, w := range order {

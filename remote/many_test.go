@@ -453,6 +453,31 @@ func TestNotSent(t *testing.T) {
 	n.wait()
 }
 
+// TestKept has messages that are kept, which takes memory until there is a reply about
+// them, and messages that are read as they are sent: of these a host hears the beginning
+// though the end is none.
+func TestKept(t *testing.T) {
+	for _, tt := range []struct {
+		size, recipients int
+		kept             bool
+	}{{readSize + 1, 1, false}, {readSize + 1, 2, true}, {mostKept, 3, true}, {mostKept + 1, 3, false}} {
+		h, heard := host()
+		n, c := reusing(t, h)
+		for _, got := range many(t, c, settings(), strings.Repeat("x", tt.size), to("1@x", "2@x", "3@x")[:tt.recipients]...) {
+			if !strings.HasPrefix(got, "r|DSMTP cannot transfer messages with partial") {
+				t.Errorf("%d bytes to %d: reports %q", tt.size, tt.recipients, got)
+			}
+		}
+		n.wait()
+		if kept := !strings.Contains(heard.String(), "xxx"); kept != tt.kept {
+			t.Errorf("%d bytes to %d: kept %v, want %v", tt.size, tt.recipients, kept, tt.kept)
+		}
+	}
+	if mostKept > 64<<10 {
+		t.Errorf("up to %d bytes are kept", mostKept)
+	}
+}
+
 // TestMessages sends messages that are kept, and that are not, to two.
 func TestMessages(t *testing.T) {
 	for name, tt := range map[string]struct{ text, heard, report string }{

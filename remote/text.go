@@ -7,11 +7,12 @@ import (
 	"sync"
 )
 
-// text is a message that is sent many times: it is looked through once, and if it is not
-// long it is kept as SMTP has it.
+// text is a message that may be sent many times: it is looked through once, and kept as
+// SMTP has it if it is not long and there are many to send it to.
 type text struct {
 	file io.ReaderAt
 	size int64
+	many bool // that it is sent to
 
 	look     sync.Once
 	wireSize int64
@@ -20,21 +21,20 @@ type text struct {
 	utf8     bool
 
 	write sync.Once
-	wire  []byte // with its dot; nil if it is too long
+	wire  []byte // with its dot; nil if it is not kept
 	err   error  // why it cannot be sent
 }
 
 // mostKept is the size of the longest message that is kept.
-const mostKept = 256 << 10
+const mostKept = 64 << 10
 
 // reader reads the message from its beginning.
 func (t *text) reader() *io.SectionReader { return io.NewSectionReader(t.file, 0, t.size) }
 
-// onWire returns the message as SMTP has it, with its dot, or nil if it is too long to be
-// kept.
+// onWire returns the message as SMTP has it, with its dot, or nil if it is not kept.
 func (t *text) onWire() ([]byte, error) {
 	t.write.Do(func() {
-		if t.size > mostKept {
+		if !t.many || t.size > mostKept {
 			return
 		}
 		var wire bytes.Buffer
