@@ -58,7 +58,7 @@ func (p *preprocessing) look() (to string, ch channel, err error) {
 }
 
 // goesStraight hands a message over as it is, if it is one to be delivered straight
-// and there will be a place for it soon. Otherwise its envelope is at the beginning,
+// and not too many are under way. Otherwise its envelope is at the beginning,
 // or there is an error.
 func (in *intake) goesStraight(p *preprocessing) (bool, error) {
 	to, ch, err := p.look()
