@@ -25,10 +25,14 @@ const (
 const (
 	// maxSpares is how many files of each kind are kept.
 	maxSpares = 256
+	// sparePerm is what may be done with a file that is used again: by the programs of
+	// the system, no more.
+	sparePerm = 0o640
 	// maxSpareSize is the size in bytes of the largest file that is kept.
 	maxSpareSize = 64 << 10
-	// pauseAfterNone is how long pid is not looked into again in which none was spare.
-	pauseAfterNone = 10 * time.Millisecond
+	// pauseAfterLook is how long pid is not looked into again in which none was spare,
+	// or one that cannot be used.
+	pauseAfterLook = 10 * time.Millisecond
 	// pauseWhenFull is how many files are removed until they are counted again.
 	pauseWhenFull = 64
 )
@@ -86,7 +90,7 @@ func (s *Spares) next(prefix string) string {
 		}
 		s.look()
 		if len(*list) == 0 {
-			s.notBefore = now.Add(pauseAfterNone)
+			s.notBefore = now.Add(pauseAfterLook)
 			return ""
 		}
 	}
@@ -111,46 +115,51 @@ func (s *Spares) look() {
 }
 
 // takeMess gives a spare file its name in mess again, and opens it. It is nil if
-// there is none.
+// there is none, or the first one cannot be used.
 func (s *Spares) takeMess() (durable.File, Number) {
-	for name := s.next(spareMess); name != ""; name = s.next(spareMess) {
-		n, ok := ParseNumber(name[len(spareMess):])
-		if !ok {
-			continue
-		}
-		if has, err := s.q.Has(Mess, n); has || err != nil {
-			continue
-		}
-		if f := s.take(name, s.q.Name(Mess, n)); f != nil {
-			return f, n
+	name := s.next(spareMess)
+	n, ok := ParseNumber(strings.TrimPrefix(name, spareMess))
+	if name == "" || !ok {
+		return nil, 0
+	}
+	// An envelope that a restore has brought back must not find another message.
+	for _, kind := range []Kind{Mess, Todo, Intd} {
+		if has, err := s.q.Has(kind, n); has || err != nil {
+			s.wait()
+			return nil, 0
 		}
 	}
-	return nil, 0
+	return s.take(name, s.q.Name(Mess, n)), n
 }
 
 // takeTodo gives a spare file the name of a message's envelope in intd, and opens
-// it. It is nil if there is none.
+// it. It is nil if there is none, or the first one cannot be used.
 func (s *Spares) takeTodo(n Number) durable.File {
-	for name := s.next(spareTodo); name != ""; name = s.next(spareTodo) {
-		if f := s.take(name, s.q.Name(Intd, n)); f != nil {
-			return f
-		}
+	name := s.next(spareTodo)
+	if name == "" {
+		return nil
 	}
-	return nil
+	return s.take(name, s.q.Name(Intd, n))
 }
 
-// take renames a spare file, which is then nobody else's, and opens it. A file that
-// somebody has open, like a program that a user left behind when his delivery was
-// over, is removed: he could read the next message. So is one that a crash has given
-// two names.
+// wait has pid not looked into for a while: something is wrong there.
+func (s *Spares) wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notBefore = time.Now().Add(pauseAfterLook)
+}
+
+// take renames a spare file, which is then nobody else's, and opens and empties it. One
+// that cannot be used is removed.
 func (s *Spares) take(from, to string) durable.File {
 	if s.q.FS.Rename(from, to) != nil {
+		s.wait()
 		return nil
 	}
 	f, err := s.q.FS.Open(to, os.O_RDWR, 0)
 	if err == nil {
 		now := time.Now()
-		if durable.OnlyOpen(f) && hasOneName(f) && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
+		if s.isOurs(f, to) && f.Truncate(0) == nil && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
 			return f
 		}
 		f.Close()
@@ -159,13 +168,25 @@ func (s *Spares) take(from, to string) durable.File {
 	return nil
 }
 
-func hasOneName(f durable.File) bool {
+// isOurs reports whether nobody can read what will be written to a file: a program, for
+// example, that a user has left behind when his delivery was over. He may have it open,
+// or hold it without, to open it by way of /proc as long as it may be read by others.
+// What he may hold of its memory, in a pipe, is cut off when it is emptied. A file to
+// which a crash has given two names is not ours either.
+func (s *Spares) isOurs(f durable.File, name string) bool {
 	st, err := f.Stat()
 	if err != nil {
 		return false
 	}
 	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && sys.Nlink == 1
+	return ok && sys.Nlink == 1 && int(sys.Gid) == os.Getegid() &&
+		s.q.FS.Chmod(name, sparePerm) == nil && durable.OnlyOpen(f)
+}
+
+// hasName reports whether a file that is open still has a name.
+func hasName(st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && sys.Nlink > 0
 }
 
 // keeper turns the files of messages that have ended into spares. It is qmail-clean's.

@@ -104,6 +104,20 @@ func TestSparesOpen(t *testing.T) {
 	}
 }
 
+// TestSparesStuck has a spare file that cannot be used, and stays: messages are queued
+// all the same.
+func TestSparesStuck(t *testing.T) {
+	q, dir := newQueue(t, 1)
+	s := NewSpares(q)
+	for _, name := range []string{"mess.x", "mess.7", "todo.8"} {
+		os.WriteFile(filepath.Join(dir, "pid", name), nil, 0o600)
+	}
+	os.WriteFile(filepath.Join(dir, "mess/0/7"), nil, 0o600)
+	for range 5 {
+		s.submit(t, "x\n")
+	}
+}
+
 // TestNotSpare has files that cannot be used again.
 func TestNotSpare(t *testing.T) {
 	q, dir := newQueue(t, 1)

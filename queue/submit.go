@@ -98,6 +98,9 @@ func (s *submission) run(message, envelope io.Reader) error {
 	if err := s.sync(); err != nil {
 		return err
 	}
+	if st, err := s.mess.Stat(); err != nil || !hasName(st) {
+		return failure(exitcode.QueueTimeout, "it took so long that mess/%d is gone", s.n)
+	}
 	if err := s.nameTodo(); err != nil {
 		return failure(exitcode.QueueTodo, "name todo: %w", err)
 	}
@@ -159,13 +162,7 @@ func (s *submission) reuse() bool {
 		return false
 	}
 	s.madeMess = true
-	if !s.inUse() {
-		return true
-	}
-	s.mess.Close()
-	s.q.Remove(Mess, s.n)
-	s.madeMess = false
-	return false
+	return true
 }
 
 func (s *submission) createPid(try int) (name string, err error) {
@@ -235,7 +232,7 @@ func (s *submission) writeMessage(message io.Reader) error {
 			used = 0
 		}
 		if err == io.EOF {
-			return s.cut(s.mess)
+			return nil
 		}
 		if err != nil {
 			return failure(exitcode.QueueRead, "read message: %w", err)
@@ -258,21 +255,6 @@ func (s *submission) giveBack(buf *[]byte) {
 	if s.spares != nil {
 		s.spares.buffers.Put(buf)
 	}
-}
-
-// cut takes away what a spare file has beyond what was written.
-func (s *submission) cut(f durable.File) error {
-	if s.spares == nil {
-		return nil
-	}
-	size, err := f.Seek(0, io.SeekCurrent)
-	if err == nil {
-		err = f.Truncate(size)
-	}
-	if err != nil {
-		return failure(exitcode.QueueWrite, "truncate: %w", err)
-	}
-	return nil
 }
 
 func (s *submission) createIntd() (err error) {
@@ -301,7 +283,7 @@ func (s *submission) writeEnvelope(envelope io.Reader) error {
 	if err := out.Flush(); err != nil {
 		return failure(exitcode.QueueWrite, "write intd: %w", err)
 	}
-	return s.cut(s.intd)
+	return nil
 }
 
 // copyEnvelope copies the records of an envelope and checks their form.

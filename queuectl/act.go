@@ -41,11 +41,11 @@ func (t *Tool) act(verb string, o *options) (int, error) {
 	if len(o.numbers) == 0 && o.filter.isEmpty() && !o.all {
 		return 0, errUsage // nobody means all of them by nothing
 	}
-	var numbers []queue.Number
+	var numbers []target
 	if len(o.numbers) > 0 && o.filter.isEmpty() {
-		numbers = o.numbers
+		numbers = t.targets(o.numbers)
 	} else if err := t.pick(o, func(m *Message) error {
-		numbers = append(numbers, m.Number)
+		numbers = append(numbers, target{m.Number, m.changed})
 		return nil
 	}, func(queue.Number) {}); err != nil {
 		return 0, err
@@ -58,18 +58,45 @@ func (t *Tool) act(verb string, o *options) (int, error) {
 	return t.actOn(verb, numbers, len(o.numbers) > 0, do)
 }
 
+// target is a message that something is to be done about. Its number may be another
+// one's soon, whose file has changed at another time.
+type target struct {
+	n       queue.Number
+	changed int64 // in nanoseconds since 1970; 0 if there is no file
+}
+
+func (t *Tool) targets(numbers []queue.Number) []target {
+	all := make([]target, len(numbers))
+	for i, n := range numbers {
+		all[i].n = n
+		if st, err := t.q.FS.Stat(t.q.Name(queue.Mess, n)); err == nil {
+			all[i].changed = st.ModTime().UnixNano()
+		}
+	}
+	return all
+}
+
+func find(all []target, n queue.Number) target {
+	for _, one := range all {
+		if one.n == n {
+			return one
+		}
+	}
+	return target{n: n}
+}
+
 // actOn goes through the messages in batches, and comes back to new ones.
-func (t *Tool) actOn(verb string, numbers []queue.Number, named bool, do doer) (int, error) {
+func (t *Tool) actOn(verb string, numbers []target, named bool, do doer) (int, error) {
 	code := exitcode.OK
 	out := array{t: t}
 	for tries := 0; len(numbers) > 0; tries++ {
-		var again []queue.Number
+		var again []target
 		for len(numbers) > 0 {
 			batch := numbers[:min(len(numbers), sendctl.MaxNumbers)]
 			numbers = numbers[len(batch):]
 			err := do(verb, batch, func(r Result) error {
 				if r.Result == sendctl.New && tries < newTries {
-					again = append(again, r.Number)
+					again = append(again, find(batch, r.Number))
 					return nil
 				}
 				code = max(code, r.code(named))
@@ -115,7 +142,7 @@ func (t *Tool) tell(out *array, verb string, r Result) error {
 }
 
 // doer carries out an order about some messages and tells the result of each.
-type doer func(verb string, numbers []queue.Number, yield func(Result) error) error
+type doer func(verb string, numbers []target, yield func(Result) error) error
 
 // errNoCommands means that somebody has the queue who cannot be asked.
 var errNoCommands = errors.New("the qmail-send that has the queue takes no commands; stop it first")
@@ -137,7 +164,7 @@ func (t *Tool) doer() (do doer, done func(), err error) {
 	var c *sendctl.Conn
 	for range startTries / 5 {
 		if c, err = t.dial(); err == nil {
-			return func(verb string, numbers []queue.Number, yield func(Result) error) error {
+			return func(verb string, numbers []target, yield func(Result) error) error {
 				return t.ask(c, verb, numbers, yield)
 			}, func() { c.Close() }, nil
 		}
@@ -162,10 +189,10 @@ func (t *Tool) dial() (*sendctl.Conn, error) {
 }
 
 // ask has qmail-send do it.
-func (t *Tool) ask(c *sendctl.Conn, verb string, numbers []queue.Number, yield func(Result) error) error {
+func (t *Tool) ask(c *sendctl.Conn, verb string, numbers []target, yield func(Result) error) error {
 	r := sendctl.Request{Verb: verb}
-	for _, n := range numbers {
-		r.Numbers = append(r.Numbers, uint64(n))
+	for _, one := range numbers {
+		r.Numbers, r.Changed = append(r.Numbers, uint64(one.n)), append(r.Changed, one.changed)
 	}
 	var failed error
 	for range startTries {
@@ -192,7 +219,7 @@ func result(n queue.Number, words string) Result {
 
 // doHere does it without qmail-send, as its user: what it writes is for the next
 // qmail-send to read, and root does not write in folders of others.
-func (t *Tool) doHere(verb string, numbers []queue.Number, yield func(Result) error) error {
+func (t *Tool) doHere(verb string, numbers []target, yield func(Result) error) error {
 	uid, gid, err := t.sender()
 	if err != nil {
 		return err
@@ -211,12 +238,12 @@ func (t *Tool) doHere(verb string, numbers []queue.Number, yield func(Result) er
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
-		words := offline.Do(verb, n)
+	for _, one := range numbers {
+		words := offline.Do(verb, one.n)
 		if words == sendctl.New {
 			words = sendctl.Refused("it is not preprocessed; start qmail-send first")
 		}
-		if err := yield(result(n, words)); err != nil {
+		if err := yield(result(one.n, words)); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,8 @@ type Message struct {
 	Header     string       `json:"header,omitempty"` // by show
 	Body       string       `json:"body,omitempty"`
 	Trouble    string       `json:"trouble,omitempty"` // why some of this is missing
+
+	changed int64 // the file in mess, in nanoseconds since 1970
 }
 
 // Recipient is one recipient of a message.
@@ -88,7 +90,7 @@ func (r *reader) message(n queue.Number) *Message {
 	m := &Message{Number: n, Recipients: []Recipient{}}
 	st, err := r.q.FS.Stat(r.q.Name(queue.Mess, n))
 	if err == nil {
-		m.Size, m.Born = st.Size(), st.ModTime().UTC()
+		m.Size, m.Born, m.changed = st.Size(), st.ModTime().UTC(), st.ModTime().UnixNano()
 		if err = r.readTodo(m); errors.Is(err, fs.ErrNotExist) {
 			err = r.readQueued(m)
 		}

@@ -32,10 +32,36 @@ func (s *Server) cleanFolder(numbers []queue.Number, info *listing) {
 		if info.lists(n) || !s.isOld(n) || !s.intake.borrow(n) {
 			continue
 		}
-		if s.isGarbage(n) {
-			s.clean("foop/" + n.String())
-		}
+		s.whenIdle(n, func() {
+			if s.isGarbage(n) {
+				s.clean("foop/" + n.String())
+			}
+		})
 		s.intake.giveBack(n)
+	}
+}
+
+// whenIdle has something done as a step of a message of which nobody knows anything, and
+// waits for that.
+func (s *Server) whenIdle(n queue.Number, step func()) {
+	over := make(chan struct{})
+	s.post(func() {
+		if s.active[n] != nil || s.exiting {
+			close(over)
+			return
+		}
+		m := s.use(n)
+		s.do(m, func() {
+			step()
+			s.post(func() {
+				s.release(m)
+				close(over)
+			})
+		})
+	})
+	select {
+	case <-over:
+	case <-s.finished:
 	}
 }
 
@@ -45,7 +71,7 @@ func (s *Server) isOld(n queue.Number) bool {
 }
 
 // isGarbage reports whether an old message is neither in todo nor in info. It must be
-// borrowed: as it ends, the next one may take its number.
+// borrowed, and idle: as it ends, the next one may take its number.
 func (s *Server) isGarbage(n queue.Number) bool {
 	// Todo first: it goes when info is there.
 	for _, kind := range []queue.Kind{queue.Todo, queue.Info} {

@@ -21,6 +21,8 @@ const (
 type order struct {
 	verb   string
 	n      queue.Number
+	waited bool
+	at     int64                 // when the message file was changed, in nanoseconds since 1970; 0: whenever
 	answer chan<- sendctl.Answer // never full; nil if it was answered before it was done
 }
 
@@ -164,13 +166,13 @@ func (s *Server) giveOrders(r sendctl.Request) (answers []sendctl.Answer, ok boo
 	pending := map[queue.Number]bool{}
 	done := make(chan sendctl.Answer, len(r.Numbers))
 	var all []*order
-	for _, number := range r.Numbers {
+	for i, number := range r.Numbers {
 		n := queue.Number(number)
 		if pending[n] {
 			continue
 		}
 		pending[n] = true
-		if o := (&order{r.Verb, n, done}); s.intake.borrow(n) {
+		if o := (&order{verb: r.Verb, n: n, at: r.ChangedAt(i), answer: done}); s.intake.borrow(n) {
 			all = append(all, o)
 		} else {
 			o.say(sendctl.New)
@@ -236,9 +238,24 @@ func (s *Server) takeOrders(all []*order) {
 		if m.delivering() {
 			o.say(sendctl.Later)
 		}
+		o.waited = true
 		m.orders = append(m.orders, o)
 		s.stopJobs(m)
 	}
+}
+
+// isAbout reports whether the message of an order is still the one that has its number:
+// it has not changed and, if the order had to wait until what was done about it had
+// ended, has not been queued since.
+func (s *Server) isAbout(o *order) bool {
+	if has, err := s.q.Has(queue.Todo, o.n); o.waited && (has || err != nil) {
+		return false
+	}
+	if o.at == 0 {
+		return true
+	}
+	st, err := s.q.FS.Stat(s.q.Name(queue.Mess, o.n))
+	return err == nil && st.ModTime().UnixNano() == o.at
 }
 
 // unschedule takes messages out of all heaps.
@@ -255,7 +272,10 @@ func (s *Server) unschedule(numbers map[queue.Number]bool) {
 func (s *Server) carryOut(o *order) {
 	m := s.use(o.n)
 	s.do(m, func() {
-		words := s.orders().do(o.verb, o.n)
+		words := sendctl.Gone // another message has its number by now
+		if s.isAbout(o) {
+			words = s.orders().do(o.verb, o.n)
+		}
 		switch {
 		case words != sendctl.OK:
 		case o.verb == sendctl.Bounce:

@@ -27,6 +27,7 @@ type job struct {
 	ended   bool              // all recipients were read
 	broken  bool              // reading went wrong: what was not read waits
 	stopped bool              // no more deliveries are to begin
+	cut     bool              // some that were read are not begun
 	place   *destination      // where it was given a place that it has waited for
 
 	out  int // deliveries under way
@@ -162,7 +163,8 @@ func (s *Server) recipientsRead(j *job, batch []queue.Recipient, err error) {
 // leave has a job begin no more deliveries. What was not begun has not failed, and is
 // due, unless the order that wants it so says otherwise.
 func (j *job) leave(now time.Time, more bool) {
-	if more {
+	j.cut = j.cut || more
+	if j.cut && !j.reading { // the step that reads may set retry
 		j.retry = now
 	}
 	j.stopped, j.broken = true, true

@@ -20,6 +20,7 @@ type straight struct {
 	p       *preprocessing
 	timer   *time.Timer
 	writing bool
+	tried   bool   // there may be files of it, though not all
 	then    func() // what to do when the files are written, or cannot be
 }
 
@@ -108,7 +109,7 @@ func (s *Server) writeStraight(j *job) {
 	if st == nil || st.writing {
 		return
 	}
-	st.writing = true
+	st.writing, st.tried = true, true
 	st.timer.Stop()
 	s.do(j.m, func() {
 		err := st.p.again()
@@ -133,6 +134,11 @@ func (s *Server) straightWritten(j *job, err error) {
 		st.then()
 	case err != nil:
 		st.timer.Reset(straightTime)
+	case j.out == 0 && len(j.buffer) > 0:
+		// It waits like others, where it takes less memory and leaves them their turn.
+		j.leave(s.now(), true)
+		j.lane.destinations.unpark(j)
+		s.closeJob(j)
 	}
 }
 
@@ -152,7 +158,7 @@ func (s *Server) reportStraight(j *job, verdict byte, settle func()) bool {
 	case verdict == 'K':
 		st.timer.Stop()
 		j.straight = nil // the timer may have run, and the number may soon be another message's
-		s.endStraight(j)
+		s.endStraight(j, st)
 	default:
 		s.putStraightBack(j, settle)
 	}
@@ -176,11 +182,11 @@ func (s *Server) putStraightBack(j *job, settle func()) {
 
 // endStraight ends a message that is done. As long as its envelope cannot be removed
 // it must not be begun again.
-func (s *Server) endStraight(j *job) {
+func (s *Server) endStraight(j *job, st *straight) {
 	n := j.m.n
 	s.do(j.m, func() {
 		s.log.end(n)
-		s.removeEnded(n, func() {
+		s.removeEnded(st, func() {
 			s.releaseJob(j)
 			s.intake.endedStraight(n, j.lane.ch, true)
 		})
@@ -188,16 +194,25 @@ func (s *Server) endStraight(j *job) {
 }
 
 // removeEnded has the files of a message removed, and then has Run do something.
-func (s *Server) removeEnded(n queue.Number, then func()) {
-	if s.cleanEnded(n) {
+func (s *Server) removeEnded(st *straight, then func()) {
+	if st.removeWritten() && s.cleanEnded(st.p.n) {
 		s.post(then)
 		return
 	}
 	time.AfterFunc(troublePause, func() {
 		if !s.isStopping() {
-			s.removeEnded(n, then)
+			s.removeEnded(st, then)
 		}
 	})
+}
+
+// removeWritten removes what was written of a message that was done all the same. A crash
+// must not bring it back, for another message with its number.
+func (st *straight) removeWritten() bool {
+	if !st.tried {
+		return true
+	}
+	return st.p.removeOld() == nil && st.p.q.SyncFolders(st.p.n, queue.Info, queue.Local, queue.Remote) == nil
 }
 
 // cleanEnded has the envelope and the message removed by qmail-clean; by one of

@@ -12,18 +12,23 @@ import (
 	"time"
 
 	"goqmail/internal/durable"
+	"goqmail/internal/sendctl"
 	"goqmail/queue"
 )
 
 // watched is a queue that knows which files were made, and fails if it is to.
 type watched struct {
 	durable.FS
-	made chan string
-	full atomic.Bool
+	made    chan string
+	full    atomic.Bool
+	fullFor atomic.Value // a string: files that begin with it cannot be made
 }
 
 func (w *watched) Create(name string, perm fs.FileMode) (durable.File, error) {
 	if w.full.Load() && strings.HasPrefix(name, "info/") {
+		return nil, errors.New("no space left on device")
+	}
+	if prefix, ok := w.fullFor.Load().(string); ok && strings.HasPrefix(name, prefix) {
 		return nil, errors.New("no space left on device")
 	}
 	w.made <- name
@@ -195,6 +200,75 @@ func TestStraightOnFullDisk(t *testing.T) {
 	if left := w.left(); len(left) != 0 {
 		t.Errorf("%q are left", left)
 	}
+}
+
+// TestStraightHalfWritten has files written of a message, but not all, that is delivered
+// all the same: nothing stays.
+func TestStraightHalfWritten(t *testing.T) {
+	w, disk := newLoaded(t)
+	answer := make(chan string)
+	w.reply = func(string) string { return <-answer }
+	disk.fullFor.Store("local/")
+	w.start()
+	w.queue("ann@example.org", "bob@example.org")
+	w.wait("unable to create local/", 1)
+	answer <- "Kok\n"
+	w.wait("end msg", 1)
+	w.stop()
+	if left := w.left(); len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+// TestStraightWaits has a message that waits for its turn for long: it waits as others do.
+func TestStraightWaits(t *testing.T) {
+	w, _ := newLoaded(t)
+	w.control("concurrencylocal", "1")
+	answer := make(chan string)
+	w.reply = func(string) string { return <-answer }
+	w.start()
+	w.queue("ann@example.org", "bob@example.org")
+	w.wait("starting delivery 1", 1)
+	n := w.queue("ann@example.org", "eve@example.org")
+	w.wait("new msg", 2)
+	w.scheduled(n)
+	if left := strings.Join(w.left(), " "); strings.Count(left, "info/") != 2 || strings.Contains(left, "todo/") {
+		t.Errorf("%q are left", left)
+	}
+	answer <- "Kok\n"
+	answer <- "Kok\n"
+	w.wait("end msg", 2)
+	w.stop()
+	if left := w.left(); len(left) != 0 || len(w.deliveries()) != 2 {
+		t.Errorf("%q are left, deliveries are %q", left, w.deliveries())
+	}
+}
+
+// TestOrderAboutAnother has orders about messages whose numbers others have by then.
+func TestOrderAboutAnother(t *testing.T) {
+	w := newWorld(t)
+	w.reply = func(string) string { return "Zlater\n" }
+	w.start()
+	n := w.queue("ann@example.org", "bob@example.org")
+	w.wait("deferral", 1)
+	w.scheduled(n)
+	st, err := os.Stat(filepath.Join(w.home, "queue", w.q.Name(queue.Mess, n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := st.ModTime().UnixNano()
+	for at, want := range map[int64]string{changed: sendctl.OK, changed - 1: sendctl.Gone} {
+		var got string
+		c := w.connect()
+		if err := c.Ask(sendctl.Request{Verb: sendctl.Retry, Numbers: []uint64{uint64(n)}, Changed: []int64{at}},
+			func(a sendctl.Answer) { got = a.Words }); err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%d: %q, want %q", at-changed, got, want)
+		}
+	}
+	w.stop()
 }
 
 // TestStraightWithAnother has a qmail-clean that does not know done/N.

@@ -23,9 +23,11 @@ import (
 
 // How many messages are taken at a time, in all and from one user who is none of the
 // system's. Those who come when it is too many start a qmail-queue of their own.
+// The others may not take all places from the system's.
 const (
-	most     = 400
-	mostEach = 50
+	most       = 400
+	mostEach   = 50
+	mostOthers = 200
 )
 
 // idle is how long a connection may bring nothing.
@@ -46,6 +48,7 @@ type staying struct {
 	mu    sync.Mutex
 	users map[int]int // messages under way, by uid
 	all   int
+	other int         // of those, from users who are none of the system's
 	quiet *time.Timer // until the spare files go
 }
 
@@ -148,12 +151,11 @@ func (s *staying) listen(listener *serve.Listener) int {
 func (s *staying) enter(uid int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	each := mostEach
-	if _, ok := s.names[uid]; ok || uid == 0 {
-		each = most
-	}
-	if s.all >= most || s.users[uid] >= each {
+	if s.all >= most || !s.isSystem(uid) && (s.users[uid] >= mostEach || s.other >= mostOthers) {
 		return false
+	}
+	if !s.isSystem(uid) {
+		s.other++
 	}
 	s.all++
 	s.users[uid]++
@@ -161,10 +163,18 @@ func (s *staying) enter(uid int) bool {
 	return true
 }
 
+func (s *staying) isSystem(uid int) bool {
+	_, ok := s.names[uid]
+	return ok || uid == 0
+}
+
 func (s *staying) leave(uid int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--
+	if !s.isSystem(uid) {
+		s.other--
+	}
 	if s.users[uid]--; s.users[uid] == 0 {
 		delete(s.users, uid)
 	}

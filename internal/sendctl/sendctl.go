@@ -9,9 +9,11 @@
 //
 // Then the other side sends requests, a verb and message numbers each:
 //
-//	hold 1311041 1311057
+//	hold 1311041 1311057@1795240847000000000
 //
-// and gets for each number a line, in any order, then a line with a dot:
+// A number may have an at sign behind it, and when its message file was last changed, in
+// nanoseconds since 1970: numbers are used again, and the request is about no other
+// message. It gets for each number a line, in any order, then a line with a dot:
 //
 //	1311057 gone
 //	1311041 ok
@@ -36,7 +38,7 @@
 //
 //	! busy
 //
-// A line has up to 32,768 bytes, and a request up to 1,000 numbers. Whoever sends a
+// A line has up to 65,536 bytes, and a request up to 1,000 numbers. Whoever sends a
 // longer one, or anything else than printable ASCII, is hung up on.
 package sendctl
 
@@ -82,7 +84,7 @@ func Reason(words string) (reason string, ok bool) { return strings.CutPrefix(wo
 
 // Limits.
 const (
-	MaxLine    = 32 << 10
+	MaxLine    = 64 << 10
 	MaxNumbers = 1000
 )
 
@@ -93,13 +95,25 @@ var ErrSyntax = errors.New("not in the form of a request or an answer")
 type Request struct {
 	Verb    string
 	Numbers []uint64
+	Changed []int64 // for each number, in nanoseconds since 1970; 0 if it is not known
+}
+
+// ChangedAt returns when the message with the number at i was changed, or 0.
+func (r Request) ChangedAt(i int) int64 {
+	if i < len(r.Changed) {
+		return r.Changed[i]
+	}
+	return 0
 }
 
 func (r Request) String() string {
 	var b strings.Builder
 	b.WriteString(r.Verb)
-	for _, n := range r.Numbers {
+	for i, n := range r.Numbers {
 		b.WriteString(" " + strconv.FormatUint(n, 10))
+		if changed := r.ChangedAt(i); changed > 0 {
+			b.WriteString("@" + strconv.FormatInt(changed, 10))
+		}
 	}
 	return b.String()
 }
@@ -114,13 +128,25 @@ func ParseRequest(line string) (Request, error) {
 	for more {
 		var word string
 		word, rest, more = strings.Cut(rest, " ")
-		n, err := number(word)
+		n, changed, err := numberAt(word)
 		if err != nil || len(r.Numbers) >= MaxNumbers {
 			return r, ErrSyntax
 		}
-		r.Numbers = append(r.Numbers, n)
+		r.Numbers, r.Changed = append(r.Numbers, n), append(r.Changed, changed)
 	}
 	return r, nil
+}
+
+// numberAt reads a number, and when its message was changed.
+func numberAt(word string) (n uint64, changed int64, err error) {
+	word, at, ok := strings.Cut(word, "@")
+	if ok {
+		if changed, err = strconv.ParseInt(at, 10, 64); err != nil || changed <= 0 || strconv.FormatInt(changed, 10) != at {
+			return 0, 0, ErrSyntax
+		}
+	}
+	n, err = number(word)
+	return n, changed, err
 }
 
 // number reads one that is printed in one way only.

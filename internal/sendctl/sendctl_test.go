@@ -14,14 +14,15 @@ import (
 func TestParseRequest(t *testing.T) {
 	for line, want := range map[string]Request{
 		"active":               {Verb: Active},
-		"hold 1311041 1311057": {Hold, []uint64{1311041, 1311057}},
+		"hold 1311041 1311057": {Hold, []uint64{1311041, 1311057}, nil},
+		"hold 1311041 1311057@1795240847000000000": {Hold, []uint64{1311041, 1311057}, []int64{0, 1795240847000000000}},
 	} {
 		got, err := ParseRequest(line)
-		if err != nil || got.Verb != want.Verb || !slices.Equal(got.Numbers, want.Numbers) || got.String() != line {
+		if err != nil || got.Verb != want.Verb || !slices.Equal(got.Numbers, want.Numbers) || got.ChangedAt(1) != want.ChangedAt(1) || got.String() != line {
 			t.Errorf("ParseRequest(%q) = %v, %v, want %v", line, got, err, want)
 		}
 	}
-	for _, line := range []string{"", " 1", "hold ", "hold x", "hold 01", "hold +1", "hold 1  2", "hold 99999999999999999999",
+	for _, line := range []string{"", " 1", "hold ", "hold x", "hold 01", "hold +1", "hold 1  2", "hold 99999999999999999999", "hold 1@", "hold 1@0", "hold 1@-1", "hold 1@x", "hold @1",
 		"hold" + strings.Repeat(" 1", MaxNumbers+1)} {
 		if got, err := ParseRequest(line); err == nil {
 			t.Errorf("ParseRequest(%q) = %v", line, got)
@@ -87,7 +88,7 @@ func TestTalk(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []Answer
-		if err := c.Ask(Request{Hold, []uint64{1311041, 1311057}}, func(a Answer) { got = append(got, a) }); err != nil {
+		if err := c.Ask(Request{Verb: Hold, Numbers: []uint64{1311041, 1311057}}, func(a Answer) { got = append(got, a) }); err != nil {
 			t.Fatal(err)
 		}
 		if want := []Answer{{1311057, Gone}, {1311041, OK}}; !slices.Equal(got, want) {

@@ -27,6 +27,8 @@ type Conn struct {
 	file *os.File
 	raw  syscall.RawConn
 
+	within time.Duration // in which what is sent has to be taken; 0: whenever
+
 	mu  sync.Mutex // one Receive at a time
 	oob []byte
 }
@@ -83,6 +85,9 @@ func (c *Conn) Send(data []byte, files ...*os.File) error {
 			return err
 		}
 		oob = unix.UnixRights(fds...)
+	}
+	if c.within > 0 {
+		c.file.SetWriteDeadline(time.Now().Add(c.within))
 	}
 	var sent error
 	err := c.raw.Write(func(fd uintptr) bool {

@@ -93,6 +93,7 @@ func (s *Server) Serve(c *Conn) error {
 	if s.Many != nil {
 		note = manyNote
 	}
+	c.within = s.Idle
 	if err := c.Send([]byte(s.Self.hello(note))); err != nil {
 		return err
 	}
@@ -101,14 +102,21 @@ func (s *Server) Serve(c *Conn) error {
 	defer on.work.Wait()
 	defer s.askToLeave(c)()
 	buf := make([]byte, MaxPacket)
+	var leaveBy time.Time
 	for {
-		if idle := s.idle(); idle > 0 {
-			c.SetReadDeadline(time.Now().Add(idle))
+		switch {
+		case s.isEnding() && leaveBy.IsZero():
+			leaveBy = time.Now().Add(leaving)
+			fallthrough
+		case !leaveBy.IsZero():
+			c.SetReadDeadline(leaveBy)
+		case s.Idle > 0:
+			c.SetReadDeadline(time.Now().Add(s.Idle))
 		}
 		n, fds, err := c.Receive(buf)
 		incomplete := errors.Is(err, ErrTooLong) || errors.Is(err, unix.EMFILE)
 		switch {
-		case err == io.EOF:
+		case err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded) && !leaveBy.IsZero():
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded) && on.used.Load() > 0:
 			continue
@@ -127,6 +135,7 @@ func (s *Server) Serve(c *Conn) error {
 		}
 		if s.Take != nil {
 			r.text = bytes.Clone(r.text) // the next packet comes where it is
+			makeClosable(fds)
 		}
 		on.work.Go(func() { on.do(r, asFiles(fds)) })
 	}
@@ -173,13 +182,23 @@ func (s *service) answer(r request, files []*os.File) Answer {
 	return s.Do(r.args, files)
 }
 
-// idle is how long to wait for a request.
-func (s *Server) idle() time.Duration {
+func (s *Server) isEnding() bool {
 	select {
 	case <-s.Ending: // never, if it is nil
-		return leaving
+		return true
 	default:
-		return s.Idle
+		return false
+	}
+}
+
+// makeClosable sees to it that whoever reads one of these pipes goes on when it is closed
+// here: not everybody who passes pipes is to be trusted to write to them.
+func makeClosable(fds []int) {
+	for _, fd := range fds {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+			unix.SetNonblock(fd, true)
+		}
 	}
 }
 

@@ -367,7 +367,7 @@ type info struct {
 func (i *inode) info(name string) fs.FileInfo {
 	return &info{
 		name: path.Base(name), size: int64(len(i.data)), mode: i.perm, mtime: i.mtime,
-		sys: syscall.Stat_t{Ino: i.number, Nlink: uint64(i.links), Atim: syscall.NsecToTimespec(i.atime.UnixNano()), Mtim: syscall.NsecToTimespec(i.mtime.UnixNano())},
+		sys: syscall.Stat_t{Ino: i.number, Nlink: uint64(i.links), Gid: uint32(os.Getegid()), Atim: syscall.NsecToTimespec(i.atime.UnixNano()), Mtim: syscall.NsecToTimespec(i.mtime.UnixNano())},
 	}
 }
 
