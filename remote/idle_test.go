@@ -39,6 +39,8 @@ func TestIdleStale(t *testing.T) {
 	for _, tt := range []struct{ name, second string }{
 		{"421", "421 idle for too long\r\n"},
 		{"hangs up", "{close}"},
+		{"452", "452 too many messages in this connection\r\n"},
+		{"550", "550 too many messages in this connection\r\n"},
 	} {
 		h, heard := host("MAIL", "250 ok\r\n", "MAIL", tt.second)
 		n, c := reusing(t, h)
@@ -52,6 +54,40 @@ func TestIdleStale(t *testing.T) {
 		if len(n.dialed) != 2 || strings.Count(heard.String(), "MAIL") != 3 {
 			t.Errorf("%s: %d connections, the host hears %q", tt.name, len(n.dialed), heard)
 		}
+	}
+}
+
+// TestIdleRefused has a host that takes a message from one sender and not from another:
+// that is so on a new connection, too.
+func TestIdleRefused(t *testing.T) {
+	h := func(p *peer) {
+		p.say("220 x\r\n")
+		for line := p.hear(); line != "" && line != "QUIT\r\n"; line = p.hear() {
+			switch {
+			case strings.HasPrefix(line, "MAIL FROM:<b@"):
+				p.say("550 not you\r\n")
+			case line == "DATA\r\n":
+				p.say("354 go\r\n")
+				for line != ".\r\n" && line != "" {
+					line = p.hear()
+				}
+				p.say("250 ok\r\n")
+			default:
+				p.say("250 ok\r\n")
+			}
+		}
+	}
+	n, c := reusing(t, h)
+	send(t, c, settings(), literalMail("x\n"))
+	m := literalMail("x\n")
+	m.Sender = "b@test.example"
+	want := "DConnected to 192.0.2.1 but sender was rejected.\nRemote host said: 550 not you\n|"
+	if got := send(t, c, settings(), m); got != want {
+		t.Errorf("reports %q, want %q", got, want)
+	}
+	c.Idle.Close()
+	if n.wait(); len(n.dialed) != 2 {
+		t.Errorf("connected %d times", len(n.dialed))
 	}
 }
 

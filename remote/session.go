@@ -118,7 +118,7 @@ func (s *session) message(m *Mail) verdict {
 }
 
 // stale is the verdict of a session that has carried a message over and did not wait
-// for another one: a new one is begun. It is a value of no report.
+// for another one, or does not take it: a new one is begun. It is a value of no report.
 var stale = verdict{text: "stale"}
 
 // pipelined is how many bytes of commands go out ahead of the replies where the
@@ -143,7 +143,8 @@ func (s *session) envelope(m *Mail, h hearer) (accepted int, v *verdict) {
 				}
 			}
 			r, err := s.reply()
-			if next < 0 && s.used && (err != nil || r.code == 421) {
+			if next < 0 && s.used && (err != nil || r.code >= 400) {
+				// What it says may be about the messages before.
 				s.dead = true
 				return 0, &stale
 			}
