@@ -21,9 +21,12 @@ func TestIdle(t *testing.T) {
 	h, heard := host()
 	n, c := reusing(t, h)
 	const ok = "r|K192.0.2.1 accepted message.\nRemote host said: 250 ok\n|"
-	for range 4 {
+	for i := range 4 {
 		if got := send(t, c, settings(), literalMail("x\n")); got != ok {
 			t.Errorf("reports %q", got)
+		}
+		if i == 2 {
+			n.wait() // the first connection ends, and what was heard is noted before the next
 		}
 	}
 	c.Idle.Close()
