@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goqmail/internal/exitcode"
 )
 
 // end has qmail-clean do done/N for messages.
@@ -167,6 +170,35 @@ func TestSparesBounded(t *testing.T) {
 	left := contents(t, dir)
 	maps.DeleteFunc(left, func(name, _ string) bool { return isSpare(name) })
 	if len(left) != 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
+// slow is a message that is taken for garbage while it comes in.
+type slow struct {
+	io.Reader
+	meanwhile func()
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	s.meanwhile()
+	return s.Reader.Read(p)
+}
+
+// TestTakenForGarbage has a message that must not be said to be queued.
+func TestTakenForGarbage(t *testing.T) {
+	q, dir := newQueue(t, 1)
+	_, err := q.Submit(&slow{strings.NewReader("x\n"), func() {
+		found, _ := filepath.Glob(filepath.Join(dir, "mess/0/*"))
+		for _, name := range found {
+			os.Remove(name)
+		}
+	}}, strings.NewReader(goodEnvelope), who)
+	var f *Failure
+	if !errors.As(err, &f) || f.Code != exitcode.QueueTimeout {
+		t.Errorf("got %v", err)
+	}
+	if left := contents(t, dir); len(left) != 0 {
 		t.Errorf("%q are left", left)
 	}
 }

@@ -98,8 +98,8 @@ func (s *submission) run(message, envelope io.Reader) error {
 	if err := s.sync(); err != nil {
 		return err
 	}
-	if st, err := s.mess.Stat(); err != nil || !hasName(st) {
-		return failure(exitcode.QueueTimeout, "it took so long that mess/%d is gone", s.n)
+	if err := s.stillThere(); err != nil {
+		return err
 	}
 	if err := s.nameTodo(); err != nil {
 		return failure(exitcode.QueueTodo, "name todo: %w", err)
@@ -107,6 +107,19 @@ func (s *submission) run(message, envelope io.Reader) error {
 	s.queued = true
 	if err := s.q.SyncFolders(s.n, Todo); err != nil {
 		return failure(exitcode.QueueTodo, "sync todo: %w", err)
+	}
+	return nil
+}
+
+// stillThere fails if it took so long, or the clock was set so far, that the message was
+// taken for garbage.
+func (s *submission) stillThere() error {
+	st, err := s.mess.Stat()
+	if err != nil {
+		return failure(exitcode.QueueWrite, "stat mess: %w", err)
+	}
+	if !hasName(st) {
+		return failure(exitcode.QueueTimeout, "mess/%d is gone", s.n)
 	}
 	return nil
 }
