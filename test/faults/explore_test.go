@@ -45,17 +45,17 @@ const some = 10 * time.Second
 var scenarios = map[string]scenario{
 	// Programs that stay.
 	"staying": {
-		[]string{"qmail-start", "qmail-send", "qmail-lspawn", "qmail-getpw", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-local", "qmail-remote"}, both, 80 * time.Second,
+		[]string{"qmail-start", "qmail-send", "qmail-lspawn", "qmail-getpw", "qmail-rspawn", "qmail-clean", "qmail-queue", "qmail-local", "qmail-remote"}, both, 45 * time.Second,
 		func(o *outcome, p plan) { deliver(o, p, false) },
 	},
 	// The same, when much comes in.
 	"hurrying": {
-		[]string{"qmail-send", "qmail-clean", "qmail-queue"}, either, 30 * time.Second,
+		[]string{"qmail-send", "qmail-clean", "qmail-queue"}, either, 20 * time.Second,
 		func(o *outcome, p plan) { deliver(o, p, true) },
 	},
 	// One process for each message and delivery.
 	"once": {
-		[]string{"qmail-lspawn", "qmail-rspawn", "qmail-queue", "qmail-local", "qmail-remote"}, either, 30 * time.Second,
+		[]string{"qmail-lspawn", "qmail-rspawn", "qmail-queue", "qmail-local", "qmail-remote"}, either, 20 * time.Second,
 		func(o *outcome, p plan) {
 			deliver(o, p, false, "QMAILQUEUE="+home+"/bin/qmail-queue", "QMAILLOCAL="+home+"/bin/qmail-local", "QMAILREMOTE="+home+"/bin/qmail-remote")
 		},
