@@ -214,6 +214,17 @@ func (q *Queue) Has(kind Kind, n Number) (bool, error) {
 	return err == nil, err
 }
 
+// HasNone reports whether it is certain that a message has no file of these kinds. They
+// are looked for in their order.
+func (q *Queue) HasNone(n Number, kinds ...Kind) bool {
+	for _, kind := range kinds {
+		if has, err := q.Has(kind, n); has || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // Remove takes away a message's file of that kind, if there is one. It is not synced.
 func (q *Queue) Remove(kind Kind, n Number) error {
 	err := q.FS.Remove(q.Name(kind, n))

@@ -123,11 +123,9 @@ func (s *Spares) takeMess() (durable.File, Number) {
 		return nil, 0
 	}
 	// An envelope that a restore has brought back must not find another message.
-	for _, kind := range []Kind{Mess, Todo, Intd} {
-		if has, err := s.q.Has(kind, n); has || err != nil {
-			s.wait()
-			return nil, 0
-		}
+	if !s.q.HasNone(n, Mess, Todo, Intd) {
+		s.wait()
+		return nil, 0
 	}
 	return s.take(name, s.q.Name(Mess, n)), n
 }

@@ -74,10 +74,5 @@ func (s *Server) isOld(n queue.Number) bool {
 // borrowed, and idle: as it ends, the next one may take its number.
 func (s *Server) isGarbage(n queue.Number) bool {
 	// Todo first: it goes when info is there.
-	for _, kind := range []queue.Kind{queue.Todo, queue.Info} {
-		if has, err := s.q.Has(kind, n); has || err != nil {
-			return false
-		}
-	}
-	return s.isOld(n)
+	return s.q.HasNone(n, queue.Todo, queue.Info) && s.isOld(n)
 }

@@ -21,7 +21,7 @@ const (
 type order struct {
 	verb   string
 	n      queue.Number
-	waited bool
+	waited bool                  // until what was done about the message had ended
 	at     int64                 // when the message file was changed, in nanoseconds since 1970; 0: whenever
 	answer chan<- sendctl.Answer // never full; nil if it was answered before it was done
 }
@@ -272,10 +272,7 @@ func (s *Server) unschedule(numbers map[queue.Number]bool) {
 func (s *Server) carryOut(o *order) {
 	m := s.use(o.n)
 	s.do(m, func() {
-		words := sendctl.Gone // another message has its number by now
-		if s.isAbout(o) {
-			words = s.orders().do(o.verb, o.n)
-		}
+		words, leaves := s.obeyOne(o)
 		switch {
 		case words != sendctl.OK:
 		case o.verb == sendctl.Bounce:
@@ -285,7 +282,7 @@ func (s *Server) carryOut(o *order) {
 		}
 		f, ok := s.look(o.n)
 		s.post(func() {
-			if ok && o.leaves(words) {
+			if ok && leaves {
 				s.wait(f)
 			}
 			o.say(words)
@@ -296,6 +293,17 @@ func (s *Server) carryOut(o *order) {
 			s.release(m)
 		})
 	})
+}
+
+// obeyOne does what an order says, and reports whether there is still something to be
+// done about the message, or about another one that has its number by now.
+func (s *Server) obeyOne(o *order) (words string, leaves bool) {
+	if !s.isAbout(o) {
+		has, err := s.q.Has(queue.Info, o.n)
+		return sendctl.Gone, has || err != nil
+	}
+	words = s.orders().do(o.verb, o.n)
+	return words, o.leaves(words)
 }
 
 func (s *Server) orders() *orders {

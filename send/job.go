@@ -195,7 +195,7 @@ func (s *Server) fill(l *lane) {
 	}
 	now := s.now()
 	// New mail that needs no opening must not keep what is due from its turn.
-	for l.limit > 0 && l.ready.len()-min(l.ready.len(), int(s.intake.straight[l.ch].Load()))+l.opening < l.limit-l.used+prefetch {
+	for l.limit > 0 && max(l.ready.len()-int(s.intake.straight[l.ch].Load()), 0)+l.opening < l.limit-l.used+prefetch {
 		e, ok := l.waiting.popDue(now)
 		if !ok {
 			return

@@ -26,6 +26,9 @@ type Options struct {
 	Submit func() (Submission, error) // opens a new message, for notices
 	Now    func() time.Time
 	Many   int // messages a second from which on they are delivered straight from todo; 0: 16, below: always
+	// Straight is how long a delivery straight from todo may take until the message has
+	// its files; 0: a second.
+	Straight time.Duration
 }
 
 // Submission is a message on its way into the queue; [goqmail/internal/qq.Message] is
@@ -53,12 +56,14 @@ type Server struct {
 	cleaner *cleaner
 	intake  *intake
 
-	events   chan func()   // what Run has to do, see post
-	stopping chan struct{} // closed when no more work is to begin
-	finished chan struct{} // closed when Run returns
-	disk     chan struct{} // bounds how many steps of messages are done at a time
-	bounces  chan struct{} // bounds how many bounces are queued at a time
-	stop     sync.Once
+	events       chan func()   // what Run has to do, see post
+	stopping     chan struct{} // closed when no more work is to begin
+	finished     chan struct{} // closed when Run returns
+	straightTime time.Duration // see Options.Straight
+
+	disk    chan struct{} // bounds how many steps of messages are done at a time
+	bounces chan struct{} // bounds how many bounces are queued at a time
+	stop    sync.Once
 
 	// The rest belongs to the goroutine of Run.
 
@@ -126,6 +131,8 @@ func Start(o Options) (*Server, error) {
 		spawners: [channels]Spawner{local: o.Local, remote: o.Remote},
 		active:   map[queue.Number]*message{},
 		scanning: true,
+
+		straightTime: cmp.Or(o.Straight, time.Second),
 	}
 	s.config.Store(config)
 	s.eras.begin(s.now(), &config.Routes)

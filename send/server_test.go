@@ -36,6 +36,8 @@ type world struct {
 	fs    durable.FS  // if not the folder's own
 	pipes []io.Closer // to those whom the test plays
 	many  int         // as in Options
+	// straight is as in Options.
+	straight time.Duration
 	// oldClean has a qmail-clean that knows foop/N and todo/N only.
 	oldClean bool
 }
@@ -83,7 +85,7 @@ func (w *world) start() {
 		w.pipes = append(w.pipes, to)
 		return Spawner{To: to, From: from}, fromSend, toSend
 	}
-	options := Options{Home: w.home, FS: w.fs, Log: w, Now: w.now, Many: w.many, Submit: func() (Submission, error) {
+	options := Options{Home: w.home, FS: w.fs, Log: w, Now: w.now, Many: w.many, Straight: w.straight, Submit: func() (Submission, error) {
 		return qq.Queue{Home: w.home, Program: filepath.Join(w.home, "submit"), Env: os.Environ()}.Open()
 	}}
 	var in io.Reader

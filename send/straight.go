@@ -24,11 +24,8 @@ type straight struct {
 	then    func() // what to do when the files are written, or cannot be
 }
 
-// straightTime is how long the first delivery may take until the files are written.
-const straightTime = time.Second
-
 // straightMost is how many messages of a channel are under way, or wait for their turn,
-// at a time. Those that wait for longer than straightTime get their files.
+// at a time. Those that wait for longer than Options.Straight get their files.
 const straightMost = 256
 
 // errOther means that a message is not one to be delivered straight.
@@ -37,10 +34,8 @@ var errOther = errors.New("more than one recipient")
 // look reads the envelope of a message that may be delivered straight. If it may not
 // be, the envelope can be read again from its beginning.
 func (p *preprocessing) look() (to string, ch channel, err error) {
-	for _, kind := range []queue.Kind{queue.Info, queue.Local, queue.Remote, queue.Bounce} {
-		if has, err := p.q.Has(kind, p.n); has || err != nil {
-			return "", 0, errOther
-		}
+	if !p.q.HasNone(p.n, queue.Info, queue.Local, queue.Remote, queue.Bounce) {
+		return "", 0, errOther
 	}
 	recipients := 0
 	err = queue.ReadTodo(p.todo,
@@ -98,7 +93,7 @@ func (s *Server) deliverStraight(p *preprocessing, ch channel, to string) {
 		ended: true, left: 1, buffer: []queue.Recipient{{Address: to}}, straight: &straight{p: p},
 	}
 	j.m.jobs[ch] = j
-	j.straight.timer = time.AfterFunc(straightTime, func() { s.post(func() { s.writeStraight(j) }) })
+	j.straight.timer = time.AfterFunc(s.straightTime, func() { s.post(func() { s.writeStraight(j) }) })
 	l.ready.push(j)
 }
 
@@ -133,7 +128,7 @@ func (s *Server) straightWritten(j *job, err error) {
 	case st.then != nil:
 		st.then()
 	case err != nil:
-		st.timer.Reset(straightTime)
+		st.timer.Reset(s.straightTime)
 	case j.out == 0 && len(j.buffer) > 0:
 		// It waits like others, where it takes less memory and leaves them their turn.
 		j.leave(s.now(), true)

@@ -19,16 +19,12 @@ import (
 // watched is a queue that knows which files were made, and fails if it is to.
 type watched struct {
 	durable.FS
-	made    chan string
-	full    atomic.Bool
-	fullFor atomic.Value // a string: files that begin with it cannot be made
+	made chan string
+	full atomic.Value // a string: files whose names begin with it cannot be made
 }
 
 func (w *watched) Create(name string, perm fs.FileMode) (durable.File, error) {
-	if w.full.Load() && strings.HasPrefix(name, "info/") {
-		return nil, errors.New("no space left on device")
-	}
-	if prefix, ok := w.fullFor.Load().(string); ok && strings.HasPrefix(name, prefix) {
+	if prefix, ok := w.full.Load().(string); ok && strings.HasPrefix(name, prefix) {
 		return nil, errors.New("no space left on device")
 	}
 	w.made <- name
@@ -39,7 +35,7 @@ func (w *watched) Create(name string, perm fs.FileMode) (durable.File, error) {
 func newLoaded(t *testing.T) (*world, *watched) {
 	w := newWorld(t)
 	fsys := &watched{FS: durable.NewDir(filepath.Join(w.home, "queue")), made: make(chan string, 1000)}
-	w.many, w.fs = -1, fsys
+	w.many, w.straight, w.fs = -1, time.Hour, fsys
 	return w, fsys
 }
 
@@ -54,6 +50,31 @@ func (w *watched) folders() []string {
 			return all
 		}
 	}
+}
+
+// stopEmpty ends qmail-send, which must have left nothing.
+func (w *world) stopEmpty() {
+	w.t.Helper()
+	w.stop()
+	if left := w.left(); len(left) != 0 {
+		w.t.Errorf("%q are left", left)
+	}
+}
+
+// newBusy makes a world with one place, which a message has that waits for its answer,
+// and another message behind it.
+func newBusy(t *testing.T, straight time.Duration) (w *world, answer chan string, first, behind queue.Number) {
+	w, _ = newLoaded(t)
+	w.straight = straight
+	w.control("concurrencylocal", "1")
+	answer = make(chan string)
+	w.reply = func(string) string { return <-answer }
+	w.start()
+	first = w.queue("ann@example.org", "bob@example.org")
+	w.wait("starting delivery 1", 1)
+	behind = w.queue("ann@example.org", "eve@example.org")
+	w.wait("new msg", 2)
+	return w, answer, first, behind
 }
 
 // TestStraight has messages that are done at once; there are no files of them but
@@ -146,10 +167,7 @@ func TestStraightFails(t *testing.T) {
 	w.scheduled(n)
 	w.server.RunNow()
 	w.wait("end msg", 3)
-	w.stop()
-	if left := w.left(); len(left) != 0 {
-		t.Errorf("%q are left", left)
-	}
+	w.stopEmpty()
 	if n := w.logged("new msg"); n != 3 {
 		t.Errorf("%d messages are new", n)
 	}
@@ -159,6 +177,7 @@ func TestStraightFails(t *testing.T) {
 func TestStraightTakesLong(t *testing.T) {
 	for report, ends := range map[string]bool{"Kok\n": true, "Zlater\n": false} {
 		w, disk := newLoaded(t)
+		w.straight = time.Millisecond
 		answer := make(chan string)
 		w.reply = func(string) string { return <-answer }
 		w.start()
@@ -186,52 +205,40 @@ func TestStraightTakesLong(t *testing.T) {
 // begun anew, later.
 func TestStraightOnFullDisk(t *testing.T) {
 	w, disk := newLoaded(t)
-	disk.full.Store(true)
+	disk.full.Store("info/")
 	replies := make(chan string, 1)
 	w.reply = func(string) string { return <-replies }
 	w.start()
 	w.queue("ann@example.org", "bob@example.org")
 	replies <- "Znot now\n"
 	w.wait("unable to create info/", 1)
-	disk.full.Store(false)
+	disk.full.Store("nothing")
 	replies <- "Kok\n"
 	w.wait("end msg", 1)
-	w.stop()
-	if left := w.left(); len(left) != 0 {
-		t.Errorf("%q are left", left)
-	}
+	w.stopEmpty()
 }
 
 // TestStraightHalfWritten has files written of a message, but not all, that is delivered
 // all the same: nothing stays.
 func TestStraightHalfWritten(t *testing.T) {
 	w, disk := newLoaded(t)
+	w.straight = time.Millisecond
 	answer := make(chan string)
 	w.reply = func(string) string { return <-answer }
-	disk.fullFor.Store("local/")
+	disk.full.Store("local/")
 	w.start()
 	w.queue("ann@example.org", "bob@example.org")
 	w.wait("unable to create local/", 1)
 	answer <- "Kok\n"
 	w.wait("end msg", 1)
-	w.stop()
-	if left := w.left(); len(left) != 0 {
-		t.Errorf("%q are left", left)
-	}
+	w.stopEmpty()
 }
 
 // TestStraightWaits has a message that waits for its turn for long: it waits as others do.
 func TestStraightWaits(t *testing.T) {
-	w, _ := newLoaded(t)
-	w.control("concurrencylocal", "1")
-	answer := make(chan string)
-	w.reply = func(string) string { return <-answer }
-	w.start()
-	w.queue("ann@example.org", "bob@example.org")
-	w.wait("starting delivery 1", 1)
-	n := w.queue("ann@example.org", "eve@example.org")
-	w.wait("new msg", 2)
-	w.scheduled(n)
+	w, answer, first, behind := newBusy(t, time.Millisecond)
+	w.scheduled(first)
+	w.scheduled(behind)
 	if left := strings.Join(w.left(), " "); strings.Count(left, "info/") != 2 || strings.Contains(left, "todo/") {
 		t.Errorf("%q are left", left)
 	}
@@ -244,7 +251,8 @@ func TestStraightWaits(t *testing.T) {
 	}
 }
 
-// TestOrderAboutAnother has orders about messages whose numbers others have by then.
+// TestOrderAboutAnother has orders about messages whose numbers others have by then:
+// nothing is done about those, and they stay scheduled.
 func TestOrderAboutAnother(t *testing.T) {
 	w := newWorld(t)
 	w.reply = func(string) string { return "Zlater\n" }
@@ -256,18 +264,24 @@ func TestOrderAboutAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := st.ModTime().UnixNano()
-	for at, want := range map[int64]string{changed: sendctl.OK, changed - 1: sendctl.Gone} {
-		var got string
-		c := w.connect()
-		if err := c.Ask(sendctl.Request{Verb: sendctl.Retry, Numbers: []uint64{uint64(n)}, Changed: []int64{at}},
-			func(a sendctl.Answer) { got = a.Words }); err != nil {
+	ask := func(changed int64) (words string) {
+		if err := w.connect().Ask(sendctl.Request{Verb: sendctl.Retry, Numbers: []uint64{uint64(n)}, Changed: []int64{changed}},
+			func(a sendctl.Answer) { words = a.Words }); err != nil {
 			t.Fatal(err)
 		}
-		if got != want {
-			t.Errorf("%d: %q, want %q", at-changed, got, want)
-		}
+		return words
 	}
+	changed := st.ModTime().UnixNano()
+	if words := ask(changed - 1); words != sendctl.Gone {
+		t.Errorf("of another one: %q", words)
+	}
+	w.server.RunNow()
+	w.wait("deferral", 2)
+	w.scheduled(n)
+	if words := ask(changed); words != sendctl.OK {
+		t.Errorf("of the one that is there: %q", words)
+	}
+	w.wait("deferral", 3)
 	w.stop()
 }
 
@@ -288,15 +302,7 @@ func TestStraightWithAnother(t *testing.T) {
 
 // TestStraightStopped has qmail-send end while a message waits for its turn.
 func TestStraightStopped(t *testing.T) {
-	w, _ := newLoaded(t)
-	w.control("concurrencylocal", "1")
-	answer := make(chan string)
-	w.reply = func(string) string { return <-answer }
-	w.start()
-	w.queue("ann@example.org", "bob@example.org")
-	w.wait("starting delivery 1", 1)
-	w.queue("ann@example.org", "eve@example.org")
-	w.wait("new msg", 2)
+	w, answer, _, _ := newBusy(t, time.Hour)
 	w.server.Stop()
 	answer <- "Kok\n"
 	w.stop()
@@ -307,10 +313,7 @@ func TestStraightStopped(t *testing.T) {
 	w.reply = func(string) string { return "Kok\n" }
 	w.start()
 	w.wait("end msg", 2)
-	w.stop()
-	if left := w.left(); len(left) != 0 {
-		t.Errorf("%q are left", left)
-	}
+	w.stopEmpty()
 }
 
 // TestHaste has messages come in at so many a second.
@@ -357,7 +360,9 @@ func TestStraightTimer(t *testing.T) {
 		jobs := make(chan *job)
 		w.server.post(func() { jobs <- w.server.active[n].jobs[local] })
 		j := <-jobs
-		disk.full.Store(first != "Kok\n")
+		if first != "Kok\n" {
+			disk.full.Store("info/")
+		}
 		replies <- first
 		w.wait(line, 1)
 		for there := true; there; { // until Run knows
@@ -373,7 +378,7 @@ func TestStraightTimer(t *testing.T) {
 		if j.straight != nil {
 			t.Errorf("after %q the files of the message are written", first)
 		}
-		disk.full.Store(false)
+		disk.full.Store("nothing")
 		if first != "Kok\n" {
 			replies <- "Kok\n"
 			w.wait("end msg", 1)

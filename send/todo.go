@@ -178,17 +178,15 @@ func (in *intake) begin(n queue.Number) {
 	s := in.s
 	p := &preprocessing{q: s.q, log: s.log, routes: &s.config.Load().Routes, n: n}
 	err := p.open()
+	straight := false
+	if err == nil && !p.gone && in.haste.count(s.now()) {
+		straight, err = in.goesStraight(p)
+	}
+	if straight {
+		return
+	}
 	if err == nil && !p.gone {
-		straight := false
-		if in.haste.count(s.now()) {
-			straight, err = in.goesStraight(p)
-		}
-		if straight {
-			return
-		}
-		if err == nil {
-			err = p.run()
-		}
+		err = p.run()
 	}
 	in.preprocessed(p, err)
 }

@@ -47,14 +47,13 @@ func stay(client *remote.Client) int {
 		if len(args) < 3 || len(files) != 1 {
 			return serve.Answer{Code: serve.Once}
 		}
-		var reports strings.Builder
 		now, err := settings.read()
 		if err != nil {
-			_ = remote.Fail(&reports, err)
-		} else {
-			mail := &remote.Mail{Host: args[0], Sender: args[1], Recipients: args[2:], Message: files[0]}
-			_ = client.Send(context.Background(), now, mail, &reports)
+			return failure(err)
 		}
+		var reports strings.Builder
+		mail := &remote.Mail{Host: args[0], Sender: args[1], Recipients: args[2:], Message: files[0]}
+		_ = client.Send(context.Background(), now, mail, &reports)
 		return serve.Answer{Code: exitcode.OK, Text: reports.String()}
 	}, Many: func(count int, args []string, files []*os.File, answer func(int, serve.Answer)) {
 		many(client, settings, count, args, files, answer)
@@ -63,6 +62,13 @@ func stay(client *remote.Client) int {
 		return exitcode.Soft
 	}
 	return exitcode.OK
+}
+
+// failure is what is answered if the settings cannot be read.
+func failure(err error) serve.Answer {
+	var reports strings.Builder
+	_ = remote.Fail(&reports, err)
+	return serve.Answer{Code: exitcode.OK, Text: reports.String()}
 }
 
 // many sends one message to many recipients: each has three arguments.
@@ -83,9 +89,7 @@ func many(client *remote.Client, settings *cachedSettings, count int, args []str
 	}
 	now, err := settings.read()
 	if err != nil {
-		var reports strings.Builder
-		_ = remote.Fail(&reports, err)
-		all(serve.Answer{Code: exitcode.OK, Text: reports.String()})
+		all(failure(err))
 		return
 	}
 	errands := make([]remote.Errand, count)

@@ -21,11 +21,11 @@ type request struct {
 	many  bool
 	first uint32 // number of the first piece of work
 	count int
-	args  []string
-	text  []byte // all arguments
+	text  []byte   // all arguments, as they came
+	args  []string // the same, unless the program takes the text
 }
 
-// parseRequest reads a request. Of one that was cut off the arguments are not whole.
+// parseRequest reads a request, but for its arguments.
 func parseRequest(p []byte) (r request, ok bool) {
 	if len(p) < 4 {
 		return request{}, false
@@ -43,14 +43,19 @@ func parseRequest(p []byte) (r request, ok bool) {
 		p = p[8:]
 	}
 	r.text = p
+	return r, true
+}
+
+// splitArgs takes apart what appendArgs has made. What is after the last NUL is cut off.
+func splitArgs(p []byte) []string {
 	text := string(p)
-	r.args = make([]string, 0, strings.Count(text, "\x00"))
+	args := make([]string, 0, strings.Count(text, "\x00"))
 	for {
 		arg, rest, found := strings.Cut(text, "\x00")
 		if !found {
-			return r, true
+			return args
 		}
-		r.args, text = append(r.args, arg), rest
+		args, text = append(args, arg), rest
 	}
 }
 

@@ -79,7 +79,7 @@ func TestExample(t *testing.T) {
 	if string(p) != want {
 		t.Errorf("the request is %q, want %q", p, want)
 	}
-	if r, ok := parseRequest(p); !ok || r.many || r.first != 7 || !slices.Equal(r.args, args) {
+	if r, ok := parseRequest(p); !ok || r.many || r.first != 7 || !slices.Equal(splitArgs(r.text), args) {
 		t.Errorf("it is read as %v, %v", r, ok)
 	}
 }
@@ -270,9 +270,9 @@ func FuzzRequest(f *testing.F) {
 		if !ok {
 			return
 		}
-		head, again := 4, appendRequest(nil, r.first, r.args)
+		head, again := 4, appendRequest(nil, r.first, splitArgs(r.text))
 		if r.many {
-			head, again = 12, appendMany(nil, r.first, r.count, r.args)
+			head, again = 12, appendMany(nil, r.first, r.count, splitArgs(r.text))
 		}
 		if whole := p[:bytes.LastIndexByte(p[head:], 0)+1+head]; !bytes.Equal(again, whole) {
 			t.Errorf("%q is read as %q", p, again)

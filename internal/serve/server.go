@@ -133,9 +133,12 @@ func (s *Server) Serve(c *Conn) error {
 			on.refuse(r)
 			continue
 		}
+		// The next packet comes where this one is.
 		if s.Take != nil {
-			r.text = bytes.Clone(r.text) // the next packet comes where it is
+			r.text = bytes.Clone(r.text)
 			makeClosable(fds)
+		} else {
+			r.args = splitArgs(r.text)
 		}
 		on.work.Go(func() { on.do(r, asFiles(fds)) })
 	}
