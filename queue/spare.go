@@ -127,11 +127,18 @@ func (s *Spares) takeMess() (durable.File, Number) {
 		s.wait()
 		return nil, 0
 	}
-	return s.take(name, s.q.Name(Mess, n)), n
+	f := s.take(name, s.q.Name(Mess, n))
+	if f == nil || durable.Blank(f) == nil {
+		return f, n
+	}
+	f.Close()
+	s.q.FS.Remove(s.q.Name(Mess, n))
+	return nil, 0
 }
 
 // takeTodo gives a spare file the name of a message's envelope in intd, and opens
-// it. It is nil if there is none, or the first one cannot be used.
+// it. It is nil if there is none, or the first one cannot be used. It need not be blank:
+// no user's program ever has an envelope.
 func (s *Spares) takeTodo(n Number) durable.File {
 	name := s.next(spareTodo)
 	if name == "" {
@@ -147,8 +154,8 @@ func (s *Spares) wait() {
 	s.notBefore = time.Now().Add(pauseAfterLook)
 }
 
-// take renames a spare file, which is then nobody else's, and opens and empties it. One
-// that cannot be used is removed.
+// take renames a spare file, which is then nobody else's, and opens it. One that cannot
+// be used is removed.
 func (s *Spares) take(from, to string) durable.File {
 	if s.q.FS.Rename(from, to) != nil {
 		s.wait()
@@ -157,7 +164,7 @@ func (s *Spares) take(from, to string) durable.File {
 	f, err := s.q.FS.Open(to, os.O_RDWR, 0)
 	if err == nil {
 		now := time.Now()
-		if s.isOurs(f, to) && f.Truncate(0) == nil && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
+		if s.isOurs(f, to) && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
 			return f
 		}
 		f.Close()
@@ -169,7 +176,7 @@ func (s *Spares) take(from, to string) durable.File {
 // isOurs reports whether nobody can read what will be written to a file: a program, for
 // example, that a user has left behind when his delivery was over. He may have it open,
 // or hold it without, to open it by way of /proc as long as it may be read by others.
-// What he may hold of its memory, in a pipe, is cut off when it is emptied. A file to
+// What he may hold of its memory, in a pipe, is cut off when it is made blank. A file to
 // which a crash has given two names is not ours either.
 func (s *Spares) isOurs(f durable.File, name string) bool {
 	st, err := f.Stat()
@@ -179,6 +186,20 @@ func (s *Spares) isOurs(f durable.File, name string) bool {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	return ok && sys.Nlink == 1 && int(sys.Gid) == os.Getegid() &&
 		s.q.FS.Chmod(name, sparePerm) == nil && durable.OnlyOpen(f)
+}
+
+// cut ends a file that was used again with what was written to it; what it held before
+// may have been longer.
+func cut(f durable.File) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	written, err := f.Seek(0, io.SeekCurrent)
+	if err != nil || written == st.Size() {
+		return err
+	}
+	return f.Truncate(written)
 }
 
 // hasName reports whether a file that is open still has a name.

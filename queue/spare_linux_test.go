@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,8 +36,14 @@ func TestSparesHeld(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { r.Close(); w.Close() })
-			if n, err := unix.Splice(int(f.Fd()), nil, int(w.Fd()), nil, 4096, 0); err != nil || n == 0 {
-				t.Fatal(n, err)
+			for { // up to the end of the message: the pipe has room for it
+				n, err := unix.Splice(int(f.Fd()), nil, int(w.Fd()), nil, maxSpareSize, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n == 0 {
+					break
+				}
 			}
 			return func() string {
 				w.Close()
@@ -45,23 +52,25 @@ func TestSparesHeld(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			q, dir := newQueue(t, 1)
-			s := NewSpares(q)
-			first := s.submit(t, "the first\n")
-			f, err := os.Open(filepath.Join(dir, q.Name(Mess, first)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			read := hold(t, f)
-			f.Close()
-			end(t, q, first)
-			if second := s.submit(t, "the second\n"); second != first {
-				t.Skip("the file is not used again")
-			}
-			if got := read(); strings.Contains(got, "second") {
-				t.Errorf("he reads %q", got)
-			}
-		})
+		for _, lines := range [][2]int{{1, 1}, {1, 500}, {500, 1}, {600, 500}, {1000, 5000}, {5000, 5000}} {
+			t.Run(fmt.Sprint(name, lines), func(t *testing.T) {
+				q, dir := newQueue(t, 1)
+				s := NewSpares(q)
+				first := s.submit(t, strings.Repeat("the first\n", lines[0]))
+				f, err := os.Open(filepath.Join(dir, q.Name(Mess, first)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				read := hold(t, f)
+				f.Close()
+				end(t, q, first)
+				if second := s.submit(t, strings.Repeat("the second\n", lines[1])); second != first {
+					t.Skip("the file is not used again")
+				}
+				if got := read(); strings.Contains(got, "second") {
+					t.Errorf("he reads %.100q", got)
+				}
+			})
+		}
 	}
 }

@@ -95,6 +95,9 @@ func (s *submission) run(message, envelope io.Reader) error {
 	if err := s.writeEnvelope(envelope); err != nil {
 		return err
 	}
+	if err := s.cut(); err != nil {
+		return err
+	}
 	if err := s.sync(); err != nil {
 		return err
 	}
@@ -339,6 +342,19 @@ func readRecord(in *bufio.Reader, letter byte) ([]byte, error) {
 			return nil, failure(exitcode.QueueRead, "read envelope: %w", err)
 		}
 	}
+}
+
+// cut takes away what files that were used again held before.
+func (s *submission) cut() error {
+	if s.spares == nil {
+		return nil
+	}
+	for _, f := range []durable.File{s.mess, s.intd} {
+		if err := cut(f); err != nil {
+			return failure(exitcode.QueueWrite, "truncate: %w", err)
+		}
+	}
+	return nil
 }
 
 // sync makes message and envelope durable, and the entry of the message. The

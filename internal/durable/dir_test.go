@@ -1,9 +1,11 @@
 package durable
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -94,5 +96,31 @@ func TestNamesAreNotSimplified(t *testing.T) {
 	}
 	if _, err := dir.Stat("top/."); err == nil {
 		t.Error("a file passes for a folder")
+	}
+}
+
+// TestBlank has a file read as zeros, or empty where it cannot keep its blocks.
+func TestBlank(t *testing.T) {
+	d := NewDir(t.TempDir())
+	for _, size := range []int{0, 1, 4096, 10000} {
+		name := strconv.Itoa(size)
+		f, err := d.Create(name, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(bytes.Repeat([]byte("x"), size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Sync(), Blank(f)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(d.path(name))
+		if err != nil || len(got) != 0 && !bytes.Equal(got, make([]byte, size)) {
+			t.Errorf("of %d bytes %q are left, %v", size, got, err)
+		}
+		f.Close()
+		if Blank(f) == nil {
+			t.Error("a closed file is made blank")
+		}
 	}
 }

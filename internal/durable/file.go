@@ -136,6 +136,35 @@ func OnlyOpen(f File) bool {
 	return ok && o.OnlyOpen()
 }
 
+// Blank makes a file that is to be written anew read as zeros, or makes it empty. Whoever
+// holds parts of its memory, in a pipe for example, does not see what is written from
+// then on; OnlyOpen knows about those who have it open.
+//
+// If the file system can do it the blocks stay the file's, and so does its size: to give
+// blocks back and get others takes more time than all else that is done for a small
+// message, even more so if the disk is told of each (discard).
+func Blank(f File) error {
+	if b, ok := f.(interface{ Blank() error }); ok {
+		return b.Blank()
+	}
+	return f.Truncate(0)
+}
+
+// Blank implements [Blank].
+func (f *file) Blank() error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	// Whole pages, so that none is left that another holds: the kernel's larger ones
+	// never go beyond the end of what was written.
+	page := int64(os.Getpagesize())
+	if size := (st.Size() + page - 1) / page * page; size == 0 || blank(f.fd, size) == nil {
+		return nil
+	}
+	return f.Truncate(0)
+}
+
 // OnlyOpen implements [OnlyOpen].
 func (f *file) OnlyOpen() bool { return f.fd >= 0 && onlyOpen(f.fd) }
 

@@ -330,6 +330,15 @@ func (f *file) Sync() error {
 	return nil
 }
 
+// Blank implements [durable.Blank] as a file system that keeps the blocks.
+func (f *file) Blank() error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	f.inode.data = make([]byte, len(f.inode.data))
+	f.disk.changed(f.inode)
+	return nil
+}
+
 // OnlyOpen implements [durable.OnlyOpen].
 func (f *file) OnlyOpen() bool {
 	f.disk.mu.Lock()

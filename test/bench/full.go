@@ -47,7 +47,12 @@ func (c *config) full(ctx context.Context, take func(sample)) error {
 		}
 		defer os.RemoveAll(volume)
 	}
-	o := order{System: systems[0].name, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Limit: c.limit,
+	scratch, err := c.hosts()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	o := order{System: systems[0].name, Bin: c.bin, Peers: c.peers, Scratch: scratch, Messages: c.messages, Limit: c.limit,
 		Volume: volume, InQueue: c.inQueue, Split: c.split}
 	for _, o.Step = range steps {
 		if ctx.Err() != nil {

@@ -127,9 +127,14 @@ func (c *config) compare(ctx context.Context) error {
 		}
 		there = append(there, name)
 	}
+	scratch, err := c.hosts()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
 	all := figures{}
 	works := slices.Collect(words(c.works))
-	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Limit: c.limit, ToDomains: c.toDomains, Recipients: c.recipients}
+	o := order{Works: works, Bin: c.bin, Peers: c.peers, Scratch: scratch, Messages: c.messages, Limit: c.limit, ToDomains: c.toDomains, Recipients: c.recipients}
 	failed := map[string]bool{}
 	try := func(name, part string, o order) {
 		if len(o.Works) == 0 {
@@ -185,6 +190,15 @@ func (c *config) compare(ctx context.Context) error {
 		return fmt.Errorf("not measured whole: %s", strings.Join(what, ", "))
 	}
 	return nil
+}
+
+// hosts makes a folder for hosts that take turns, to be removed when all was measured.
+func (c *config) hosts() (string, error) {
+	folder, err := os.MkdirTemp(c.scratch, "hosts")
+	if err != nil {
+		return "", err
+	}
+	return folder, os.Chmod(folder, 0o755)
 }
 
 // alone measures what there is nothing to compare with, in a private home.

@@ -40,12 +40,17 @@ func (c *config) writeProfiles(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w: %s", err, out)
 	}
+	scratch, err := c.hosts()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
 	for _, work := range profiledWorks {
 		into := filepath.Join(folder, work)
 		if err := errors.Join(os.RemoveAll(into), os.Mkdir(into, 0o755), os.Chmod(into, 0o777)); err != nil {
 			return err
 		}
-		o := order{System: systems[0].name, Bin: bin, Peers: c.peers, Scratch: c.scratch, Messages: c.messages, Recipients: c.recipients, Profile: into}
+		o := order{System: systems[0].name, Bin: bin, Peers: c.peers, Scratch: scratch, Messages: c.messages, Recipients: c.recipients, Profile: into}
 		for range profileRuns {
 			o.Works = append(o.Works, work)
 		}
