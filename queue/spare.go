@@ -256,10 +256,10 @@ func (k *keeper) hasPlace(prefix string) bool {
 	if k.places[prefix] > 0 {
 		return true
 	}
-	if k.pause--; k.pause > 0 {
+	if k.pause > 0 {
+		k.pause--
 		return false
 	}
-	k.pause = pauseWhenFull
 	k.places = map[string]int{spareMess: maxSpares, spareTodo: maxSpares}
 	k.q.FS.Names("pid", func(name string) bool {
 		for p := range k.places {
@@ -269,5 +269,9 @@ func (k *keeper) hasPlace(prefix string) bool {
 		}
 		return true
 	})
-	return k.places[prefix] > 0
+	if k.places[prefix] > 0 {
+		return true
+	}
+	k.pause = pauseWhenFull
+	return false
 }

@@ -174,6 +174,34 @@ func TestSparesBounded(t *testing.T) {
 	}
 }
 
+// TestSparesKept has a qmail-clean keep the files of many messages, one after the other:
+// as long as they are used again there is place for each.
+func TestSparesKept(t *testing.T) {
+	linux(t)
+	q, _ := newQueue(t, 1)
+	s := NewSpares(q)
+	commands, toClean := io.Pipe()
+	answers, fromClean := io.Pipe()
+	done := make(chan error)
+	go func() { done <- q.Clean(commands, fromClean, time.Now) }()
+	first := s.submit(t, "x\n")
+	for n, i := first, 0; i < 2*maxSpares; i++ {
+		if _, err := io.WriteString(toClean, "done/"+n.String()+"\x00"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := answers.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if n = s.submit(t, "x\n"); n != first {
+			t.Fatalf("message %d has other files", i)
+		}
+	}
+	toClean.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // slow is a message that is taken for garbage while it comes in.
 type slow struct {
 	io.Reader
