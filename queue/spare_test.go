@@ -178,22 +178,22 @@ func TestSparesBounded(t *testing.T) {
 // as long as they are used again there is place for each.
 func TestSparesKept(t *testing.T) {
 	linux(t)
-	q, _ := newQueue(t, 1)
+	q, dir := newQueue(t, 1)
 	s := NewSpares(q)
 	commands, toClean := io.Pipe()
 	answers, fromClean := io.Pipe()
 	done := make(chan error)
 	go func() { done <- q.Clean(commands, fromClean, time.Now) }()
-	first := s.submit(t, "x\n")
-	for n, i := first, 0; i < 2*maxSpares; i++ {
+	for i := range 2 * maxSpares {
+		n := s.submit(t, "x\n")
 		if _, err := io.WriteString(toClean, "done/"+n.String()+"\x00"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := answers.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if n = s.submit(t, "x\n"); n != first {
-			t.Fatalf("message %d has other files", i)
+		if left := contents(t, dir); len(left) != 2 {
+			t.Fatalf("after %d messages %q are left", i, left)
 		}
 	}
 	toClean.Close()
