@@ -30,7 +30,9 @@ type run struct {
 // Deliver delivers the message. An error without text means that a program has
 // said, or kept to itself, why it failed.
 func (d *Delivery) Deliver() error {
-	r := &run{Delivery: d, buf: make([]byte, bufferSize)}
+	buf, giveBack := d.Host.buffer()
+	defer giveBack()
+	r := &run{Delivery: d, buf: *buf}
 	sticky, err := r.checkHome()
 	if err != nil {
 		return err

@@ -50,10 +50,12 @@
 package local
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"time"
 
 	"goqmail/dot-qmail"
@@ -73,6 +75,31 @@ type Host struct {
 	Root durable.FS
 	// Lock tries to lock a mailbox; see [Lock].
 	Lock func(durable.File) error
+
+	buffers, writers sync.Pool // of *[]byte and *bufio.Writer with bufferSize bytes
+}
+
+// buffer is one to read messages into, until it is given back.
+func (h *Host) buffer() (buf *[]byte, giveBack func()) {
+	buf, ok := h.buffers.Get().(*[]byte)
+	if !ok {
+		made := make([]byte, bufferSize)
+		buf = &made
+	}
+	return buf, func() { h.buffers.Put(buf) }
+}
+
+// writer writes to w by way of a buffer, until it is given back.
+func (h *Host) writer(w io.Writer) (out *bufio.Writer, giveBack func()) {
+	out, ok := h.writers.Get().(*bufio.Writer)
+	if !ok {
+		out = bufio.NewWriterSize(nil, bufferSize)
+	}
+	out.Reset(w)
+	return out, func() {
+		out.Reset(nil)
+		h.writers.Put(out)
+	}
 }
 
 // ThisHost is the machine that the program runs on.

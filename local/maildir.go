@@ -27,7 +27,7 @@ func (r *run) toMaildir(name string) error {
 	}
 	files, folder := r.place(name)
 	end := r.Host.Now().Add(maildirLimit)
-	m := maildir{files: files, folder: folder, now: r.Host.Now, unique: r.Host.uniqueName, inTime: func() error {
+	m := maildir{files: files, folder: folder, now: r.Host.Now, unique: r.Host.uniqueName, writer: r.Host.writer, inTime: func() error {
 		if r.Host.Now().After(end) {
 			return errTimeout
 		}
@@ -48,6 +48,7 @@ type maildir struct {
 	folder string // its name, and a slash if that is not empty
 	now    func() time.Time
 	unique func() string // makes names that nobody has
+	writer func(io.Writer) (out *bufio.Writer, giveBack func())
 	inTime func() error
 }
 
@@ -111,7 +112,8 @@ func (m maildir) create() (name string, f durable.File, err error) {
 
 // fill writes, syncs and closes the file, and returns its size.
 func (m maildir) fill(f durable.File, write func(io.Writer) error) (size int64, err error) {
-	out := bufio.NewWriterSize(f, bufferSize)
+	out, giveBack := m.writer(f)
+	defer giveBack()
 	timed := &timedWriter{Writer: out, inTime: m.inTime}
 	err = write(timed)
 	if err == nil {

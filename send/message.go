@@ -65,7 +65,7 @@ func (s *Server) beginSteps() {
 func (s *Server) nextStep(m *message) {
 	steps := m.steps
 	m.steps, m.marks = nil, [channels]*[]int64{}
-	go func() {
+	s.workers.Go(func() {
 		s.disk <- struct{}{}
 		for _, step := range steps {
 			if !m.spoiled {
@@ -74,7 +74,7 @@ func (s *Server) nextStep(m *message) {
 		}
 		<-s.disk
 		s.post(func() { s.stepsDone(m) })
-	}()
+	})
 }
 
 func (s *Server) stepsDone(m *message) {

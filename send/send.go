@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goqmail/internal/durable"
+	"goqmail/internal/workers"
 	"goqmail/queue"
 )
 
@@ -61,6 +62,7 @@ type Server struct {
 	finished     chan struct{} // closed when Run returns
 	straightTime time.Duration // see Options.Straight
 
+	workers *workers.Pool // do the steps of messages
 	disk    chan struct{} // bounds how many steps of messages are done at a time
 	bounces chan struct{} // bounds how many bounces are queued at a time
 	stop    sync.Once
@@ -88,6 +90,7 @@ type Server struct {
 
 // How much is done at a time.
 const (
+	idleWorkers   = 16
 	stepsAtOnce   = 128
 	bouncesAtOnce = 8
 	eventsAtOnce  = 512
@@ -126,6 +129,7 @@ func Start(o Options) (*Server, error) {
 		events:   make(chan func(), eventsAtOnce),
 		stopping: make(chan struct{}),
 		finished: make(chan struct{}),
+		workers:  workers.New(idleWorkers),
 		disk:     make(chan struct{}, stepsAtOnce),
 		bounces:  make(chan struct{}, bouncesAtOnce),
 		spawners: [channels]Spawner{local: o.Local, remote: o.Remote},
@@ -194,6 +198,7 @@ func (s *Server) Run() {
 		s.post(func() { s.intakeDone = true })
 	}()
 	s.loop()
+	s.workers.End()
 	s.saveTimes()
 	s.log.print("status: exiting")
 }

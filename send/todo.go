@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"goqmail/internal/workers"
 	"goqmail/queue"
 )
 
@@ -19,7 +20,7 @@ type intake struct {
 	wake      chan struct{} // there may be something new
 	listening chan struct{} // closed when the trigger was opened, or cannot be
 
-	workers sync.WaitGroup
+	workers *workers.Pool
 	places  chan struct{}
 
 	mu     sync.Mutex
@@ -51,6 +52,7 @@ func newIntake(s *Server, many int) *intake {
 		s:         s,
 		wake:      make(chan struct{}, 1),
 		listening: make(chan struct{}),
+		workers:   workers.New(preprocessAtOnce),
 		places:    make(chan struct{}, preprocessAtOnce),
 		busy:      map[queue.Number]bool{},
 		lent:      map[queue.Number]int{},
@@ -88,7 +90,7 @@ func (in *intake) pull() {
 // run takes messages in until qmail-send has to end, and then waits for those
 // that are under way.
 func (in *intake) run() {
-	defer in.workers.Wait()
+	defer in.workers.End()
 	select {
 	case <-in.listening: // so that no pull is missed after the first look
 	case <-in.s.stopping:
@@ -119,12 +121,10 @@ func (in *intake) scan() {
 			in.unclaim(n, true)
 			return false
 		}
-		in.workers.Add(1)
-		go func() {
-			defer in.workers.Done()
+		in.workers.Go(func() {
 			in.begin(n)
 			<-in.places
-		}()
+		})
 		return true
 	})
 	if err != nil {

@@ -7,11 +7,12 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"goqmail/internal/workers"
 )
 
 // Once is the code of an answer that says: run the program for this one.
@@ -82,6 +83,9 @@ type Server struct {
 	Ending <-chan struct{}
 }
 
+// idleWorkers is how many goroutines of a connection stay while there is nothing to do.
+const idleWorkers = 4
+
 // leaving is how long a connection may still bring requests when the other end was
 // asked to leave: those that were on their way.
 const leaving = time.Second
@@ -97,9 +101,9 @@ func (s *Server) Serve(c *Conn) error {
 	if err := c.Send([]byte(s.Self.hello(note))); err != nil {
 		return err
 	}
-	on := &service{Server: s, conn: c, answers: answers{to: c}}
+	on := &service{Server: s, conn: c, answers: answers{to: c}, work: workers.New(idleWorkers)}
 	defer on.answers.wait()
-	defer on.work.Wait()
+	defer on.work.End()
 	defer s.askToLeave(c)()
 	buf := make([]byte, MaxPacket)
 	var leaveBy time.Time
@@ -149,7 +153,7 @@ type service struct {
 	*Server
 	conn    *Conn
 	answers answers
-	work    sync.WaitGroup
+	work    *workers.Pool
 	used    atomic.Int64 // pieces of work under way
 }
 

@@ -41,6 +41,7 @@ import (
 	"syscall"
 
 	"goqmail/internal/report"
+	"goqmail/internal/workers"
 )
 
 // Slots is how many deliveries a spawner does at a time unless told otherwise:
@@ -86,13 +87,20 @@ type Server struct {
 
 	mu   sync.Mutex
 	busy []bool // by number; guarded by mu
+
+	workers *workers.Pool
 }
+
+// idleWorkers is how many goroutines stay while there is nothing to deliver.
+const idleWorkers = 16
 
 // Serve answers the commands from in on out, until in ends or nobody reads out
 // any more; it returns when all deliveries are done. Its error is that of in or
 // out. If out fails, a goroutine goes on waiting for in.
 func (s *Server) Serve(in io.Reader, out io.Writer) error {
 	s.busy = make([]bool, s.Slots)
+	s.workers = workers.New(idleWorkers)
+	defer s.workers.End()
 	answers := &answerWriter{out: out, failed: make(chan struct{})}
 	answers.announce(min(s.Slots, WideSlots))
 	commands := make(chan []command)
@@ -165,13 +173,13 @@ func (s *Server) begin(all []command, answers *answerWriter, deliveries *sync.Wa
 		s.setBusy(c.number, true)
 		deliveries.Add(1)
 		if s.Together == nil {
-			go w.deliver(numbered{d, c.number})
+			s.workers.Go(func() { w.deliver(numbered{d, c.number}) })
 			continue
 		}
 		together[c.message] = append(others, numbered{d, c.number})
 	}
 	for _, list := range together {
-		go w.together(list)
+		s.workers.Go(func() { w.together(list) })
 	}
 }
 
