@@ -14,22 +14,31 @@ import (
 //	                              one host       all such hosts
 //	fresh: no answer yet          a quarter      half
 //	suspect: a slow deferral      an eighth      a quarter
-//	proven: it has answered       three quarters all
+//	proven: it has answered       what it takes  all
 //
-// An answer, be it a refusal, makes a host proven; a deferral that took long makes
-// it suspect. The control file concurrencydestination may limit each host further.
-// A channel of few places has no shares.
+// An answer, be it a refusal, makes a host proven; a deferral that took long, or a
+// delivery that takes long in which it has not answered any other, makes it suspect.
+//
+// What a proven host takes is learned from its answers: it begins with twice what was under
+// way to it, an answer while it has all of that gives it one place more, up to three
+// quarters of all, and each time that nothing was under way any more takes half. So many
+// hosts that are used a little can die without holding all places.
+//
+// The control file concurrencydestination may limit each host further. A channel of few
+// places has no shares.
 //
 // The destination of local recipients is the beginning of the local part, up to the
 // first hyphen, which is as much as qmail-send can know of the user: a program that
 // never ends, or a home that does not answer, must not keep the mail of others waiting.
-// They are proven from the start, for most deliveries here take no time.
+// They are proven from the start, for most deliveries here take no time, and may have
+// three quarters.
 type destinations struct {
 	lane    *lane
 	limit   int // places for one host, by the control file; 0: none given
 	byName  map[string]*destination
 	used    [standings]int            // places, by standing
 	parked  int                       // jobs that wait for a place
+	doubted int64                     // when doubt has looked last, Unix time in seconds
 	waiting [standings][]*destination // those with such jobs that have no place of their own to give back
 }
 
@@ -48,6 +57,8 @@ type destination struct {
 	name     string
 	used     int
 	standing standing
+	window   int   // places that a proven host has earned
+	answered int64 // when it has answered last, Unix time in seconds
 	parked   []*job
 }
 
@@ -66,11 +77,19 @@ func (d *destinations) all(st standing) int {
 	return limit / 4
 }
 
-// one is how many places one destination of a standing may have.
-func (d *destinations) one(st standing) int {
+// leastWindow is the part of the places that a proven host has at least.
+const leastWindow = 64
+
+// one is how many places a destination may have.
+func (d *destinations) one(to *destination) int {
 	limit := d.lane.limit
 	if limit >= fewPlaces {
-		limit = [standings]int{fresh: limit / 4, suspect: limit / 8, proven: limit - limit/4}[st]
+		most := limit - limit/4
+		least := (limit + leastWindow - 1) / leastWindow
+		limit = [standings]int{fresh: limit / 4, suspect: limit / 8, proven: most}[to.standing]
+		if to.standing == proven && d.lane.ch == remote {
+			limit = min(max(to.window, least), most)
+		}
 	}
 	if d.limit > 0 && d.lane.ch == remote {
 		limit = min(limit, d.limit)
@@ -79,7 +98,7 @@ func (d *destinations) one(st standing) int {
 }
 
 // slow is how long a deferral takes that makes one doubt that the host is alive.
-const slow = 10 * time.Second
+const slow = 10 // seconds
 
 // maxParked bounds how many jobs wait for a place of their destination; others
 // go back to the heap for parkedPause.
@@ -128,10 +147,13 @@ func (d *destinations) forgetIdle() {
 
 // mayUse reports whether a delivery to a destination may begin.
 func (d *destinations) mayUse(to *destination) bool {
-	return to.used < d.one(to.standing) && d.used[to.standing] < d.all(to.standing)
+	return to.used < d.one(to) && d.used[to.standing] < d.all(to.standing)
 }
 
 func (d *destinations) begin(to *destination) {
+	if to.used == 0 {
+		to.window /= 2
+	}
 	to.used++
 	d.used[to.standing]++
 }
@@ -139,24 +161,58 @@ func (d *destinations) begin(to *destination) {
 // end takes note of how a delivery went. It returns the jobs that may go on: one
 // for the place that is free now, or more if the destination has risen, and one
 // of others of the same standing.
-func (d *destinations) end(to *destination, deferred bool, took time.Duration) []*job {
-	was := to.standing
-	to.used--
-	d.used[was]--
-	switch {
-	case !deferred:
-		to.standing = proven
-	case took >= slow:
-		to.standing = suspect
+func (d *destinations) end(to *destination, deferred bool, began, now int64) []*job {
+	was, count := to.standing, 1
+	if !deferred {
+		d.widen(to)
+		to.answered = now
+		d.move(to, proven)
+	} else if now-began >= slow {
+		d.move(to, suspect)
 	}
-	// The others under way to it change sides.
-	d.used[was] -= to.used
-	d.used[to.standing] += to.used
-	count := 1
-	if to.standing > was {
-		count = max(1, d.one(to.standing)-to.used)
+	to.used--
+	d.used[to.standing]--
+	if !deferred {
+		count = max(count, d.one(to)-to.used)
 	}
 	return append(d.release(to, count), d.releaseWaiting(was)...)
+}
+
+// widen gives a host one place more if it answers while it has all of its own. One that
+// is new gets twice what it has.
+func (d *destinations) widen(to *destination) {
+	switch {
+	case to.standing != proven:
+		to.window = 2 * to.used
+	case to.used >= d.one(to):
+		to.window = to.used + 1
+	}
+}
+
+// move gives a destination another standing, and all that is under way to it.
+func (d *destinations) move(to *destination, st standing) {
+	d.used[to.standing] -= to.used
+	d.used[st] += to.used
+	to.standing = st
+}
+
+// doubt makes hosts suspect that have not answered for long, and returns the jobs that
+// may go on because of that: hosts that are new would wait until those that are dead have
+// given their places back.
+func (d *destinations) doubt(now int64) (jobs []*job) {
+	if d.lane.ch != remote || d.parked == 0 || d.lane.limit < fewPlaces || d.doubted == now {
+		return nil
+	}
+	d.doubted = now
+	for _, p := range d.lane.places {
+		if p == nil || p.to.standing == suspect || now-p.began < slow || p.to.answered >= p.began {
+			continue
+		}
+		was := p.to.standing
+		d.move(p.to, suspect)
+		jobs = append(jobs, d.releaseWaiting(was)...)
+	}
+	return jobs
 }
 
 // park lets a job wait until a delivery ends; it is false if too many jobs do.
@@ -166,7 +222,7 @@ func (d *destinations) park(to *destination, j *job) bool {
 	}
 	d.parked++
 	to.parked = append(to.parked, j)
-	if to.used < d.one(to.standing) {
+	if to.used < d.one(to) {
 		d.waiting[to.standing] = append(d.waiting[to.standing], to)
 	}
 	return true

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"goqmail/queue"
 )
@@ -137,22 +136,22 @@ func TestDestinations(t *testing.T) {
 	if d.mayUse(one) || d.mayUse(d.of("joe@two.example")) {
 		t.Error("fresh destinations get more than half")
 	}
-	d.end(one, false, time.Second)
+	d.end(one, false, 100, 101)
 	if one.standing != proven || d.used != [standings]int{fresh: 2, proven: 1} {
 		t.Errorf("after an answer the places are %v", d.used)
 	}
-	d.end(other, true, time.Minute)
+	d.end(other, true, 100, 160)
 	if other.standing != suspect || d.used != [standings]int{suspect: 1, proven: 1} {
 		t.Errorf("after a slow deferral the places are %v", d.used)
 	}
 	if d.mayUse(other) {
 		t.Error("a suspect destination gets more than an eighth")
 	}
-	d.end(one, true, time.Second)
+	d.end(one, true, 100, 101)
 	if one.standing != proven {
 		t.Error("a quick deferral makes one doubt")
 	}
-	d.end(other, false, time.Second)
+	d.end(other, false, 100, 101)
 	if d.used != [standings]int{} || one.used != 0 || other.used != 0 {
 		t.Errorf("in the end the places are %v", d.used)
 	}
@@ -207,9 +206,83 @@ func TestPlaceIsPassedOn(t *testing.T) {
 	next := &job{lane: l, buffer: []queue.Recipient{{Address: "joe@one.example"}}}
 	d.park(to, stopped)
 	d.park(to, next)
-	l.makeReady(d.end(to, false, time.Second))
+	l.makeReady(d.end(to, false, 100, 101))
 	(&Server{}).deliverNext(l, l.ready.pop())
 	if l.ready.len() != 1 || l.ready.pop() != next {
 		t.Error("a job waits for ever")
+	}
+}
+
+// TestWindow has a host that is used a little, one that takes all it gets, and one that
+// dies.
+func TestWindow(t *testing.T) {
+	l := newLane(remote, 128, false)
+	l.limit = 128
+	d := &l.destinations
+	fill := func(to *destination) (count int) {
+		for d.mayUse(to) {
+			d.begin(to)
+			count++
+		}
+		return count
+	}
+	little := d.of("joe@little.example")
+	for range 10 {
+		d.begin(little)
+		d.end(little, false, 100, 101)
+	}
+	if n := fill(little); n != 2 {
+		t.Errorf("a host that was used a little gets %d places, want 2", n)
+	}
+	busy := d.of("joe@busy.example")
+	if n := fill(busy); n != 32 {
+		t.Errorf("a fresh host gets %d places, want a quarter", n)
+	}
+	for range 100 {
+		d.end(busy, false, 100, 101)
+		fill(busy)
+	}
+	if busy.used != 96 {
+		t.Errorf("a host that answers has %d places, want three quarters", busy.used)
+	}
+	for busy.used > 0 {
+		d.end(busy, true, 100, 101)
+	}
+	for range 20 {
+		d.begin(busy)
+		d.end(busy, true, 100, 101)
+	}
+	if n := fill(busy); n != 2 {
+		t.Errorf("a host that was idle gets %d places, want 2", n)
+	}
+}
+
+// TestDoubt has deliveries that take long without a word from their hosts.
+func TestDoubt(t *testing.T) {
+	l := newLane(remote, 80, false)
+	l.limit = 80
+	d := &l.destinations
+	begin := func(to *destination, began int64) {
+		l.take(&delivery{to: to, began: began})
+		d.begin(to)
+	}
+	dead, alive, late := d.of("joe@dead.example"), d.of("joe@alive.example"), d.of("joe@late.example")
+	for range 20 {
+		begin(dead, 100)
+		begin(alive, 100)
+	}
+	alive.answered = 105
+	waits := &job{lane: l}
+	if d.mayUse(late) || !d.park(late, waits) {
+		t.Fatal("there are places left")
+	}
+	if jobs := d.doubt(109); jobs != nil {
+		t.Errorf("after 9 seconds %v go on", jobs)
+	}
+	if jobs := d.doubt(110); !slices.Equal(jobs, []*job{waits}) {
+		t.Errorf("after 10 seconds %v go on", jobs)
+	}
+	if dead.standing != suspect || alive.standing != fresh || d.used != [standings]int{fresh: 20, suspect: 20} {
+		t.Errorf("they stand at %v and %v, with %v places", dead.standing, alive.standing, d.used)
 	}
 }

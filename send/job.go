@@ -296,7 +296,7 @@ func (s *Server) report(l *lane, place int, text string) {
 		verdict, text = text[0], text[1:]
 	}
 	deferred := verdict != 'K' && verdict != 'D'
-	l.makeReady(l.destinations.end(d.to, deferred, time.Duration(s.now().Unix()-d.began)*time.Second))
+	l.makeReady(l.destinations.end(d.to, deferred, d.began, s.now().Unix()))
 	if verdict == 'Z' && j.dying {
 		verdict, text = 'D', text+tooLong
 	}

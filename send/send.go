@@ -278,6 +278,7 @@ func (s *Server) begin() {
 		s.tellEarly(e.n)
 	}
 	for _, l := range s.lanes {
+		l.makeReady(l.destinations.doubt(now.Unix()))
 		s.fill(l)
 	}
 }
@@ -296,6 +297,9 @@ func (s *Server) untilNext() time.Duration {
 	for _, l := range s.lanes {
 		if l.open() {
 			heaps = append(heaps, l.waiting)
+		}
+		if l.destinations.parked > 0 {
+			due = min(due, s.now().Unix()+1) // see doubt
 		}
 	}
 	for _, h := range heaps {
