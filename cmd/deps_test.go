@@ -114,6 +114,7 @@ var onlyQueue = []string{
 	"goqmail/internal/ids",
 	"goqmail/internal/serve",
 	"goqmail/internal/syserr",
+	"goqmail/internal/workers",
 	"goqmail/queue",
 }
 

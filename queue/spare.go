@@ -33,8 +33,10 @@ const (
 	// pauseAfterLook is how long pid is not looked into again in which none was spare,
 	// or one that cannot be used.
 	pauseAfterLook = 10 * time.Millisecond
-	// pauseWhenFull is how many files are removed until they are counted again.
+	// pauseWhenFull is how many files are removed until they are counted again, when
+	// there was place for no more than fewSpares.
 	pauseWhenFull = 64
+	fewSpares     = 16
 )
 
 // Spares are the files in pid that new messages may use. There is one user of them
@@ -269,9 +271,8 @@ func (k *keeper) hasPlace(prefix string) bool {
 		}
 		return true
 	})
-	if k.places[prefix] > 0 {
-		return true
+	if k.places[prefix] < fewSpares {
+		k.pause = pauseWhenFull
 	}
-	k.pause = pauseWhenFull
-	return false
+	return k.places[prefix] > 0
 }

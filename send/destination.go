@@ -58,6 +58,7 @@ type destination struct {
 	used     int
 	standing standing
 	window   int   // places that a proven host has earned
+	released int   // jobs that may go on, and have not had their turn
 	answered int64 // when it has answered last, Unix time in seconds
 	parked   []*job
 }
@@ -173,7 +174,7 @@ func (d *destinations) end(to *destination, deferred bool, began, now int64) []*
 	to.used--
 	d.used[to.standing]--
 	if !deferred {
-		count = max(count, d.one(to)-to.used)
+		count = max(count, d.one(to)-to.used-to.released)
 	}
 	return append(d.release(to, count), d.releaseWaiting(was)...)
 }
@@ -200,17 +201,21 @@ func (d *destinations) move(to *destination, st standing) {
 // may go on because of that: hosts that are new would wait until those that are dead have
 // given their places back.
 func (d *destinations) doubt(now int64) (jobs []*job) {
-	if d.lane.ch != remote || d.parked == 0 || d.lane.limit < fewPlaces || d.doubted == now {
+	if d.parked == 0 || d.lane.limit < fewPlaces || d.doubted == now {
 		return nil
 	}
 	d.doubted = now
-	for _, p := range d.lane.places {
-		if p == nil || p.to.standing == suspect || now-p.began < slow || p.to.answered >= p.began {
-			continue
+	if d.lane.ch == remote {
+		for _, p := range d.lane.places {
+			if p != nil && p.to.standing != suspect && now-p.began >= slow && p.to.answered < p.began {
+				d.move(p.to, suspect)
+				jobs = append(jobs, d.release(p.to, d.one(p.to)-p.to.used)...)
+			}
 		}
-		was := p.to.standing
-		d.move(p.to, suspect)
-		jobs = append(jobs, d.releaseWaiting(was)...)
+	}
+	// A job may have been let go on when its host was one of others than it is now.
+	for st := range standings {
+		jobs = append(jobs, d.releaseWaiting(st)...)
 	}
 	return jobs
 }
@@ -230,9 +235,10 @@ func (d *destinations) park(to *destination, j *job) bool {
 
 // release takes up to count of the jobs that wait for a destination.
 func (d *destinations) release(to *destination, count int) []*job {
-	count = min(count, len(to.parked))
+	count = max(min(count, len(to.parked)), 0)
 	jobs := to.parked[:count:count]
 	to.parked = to.parked[count:]
+	to.released += count
 	d.parked -= count
 	for _, j := range jobs {
 		j.place = to

@@ -286,3 +286,48 @@ func TestDoubt(t *testing.T) {
 		t.Errorf("they stand at %v and %v, with %v places", dead.standing, alive.standing, d.used)
 	}
 }
+
+// TestDoubtLetsOthersGo has a healthy host wait behind jobs of a dead one that were to go
+// on when that was new, and mail for a host that gets more places as it becomes suspect.
+func TestDoubtLetsOthersGo(t *testing.T) {
+	l := newLane(remote, 20, false)
+	l.limit = 20
+	d := &l.destinations
+	to := func(host string) *destination { return d.of("joe@" + host) }
+	for host, count := range map[string]int{"a": 5, "b": 4, "x": 1} {
+		for range count {
+			l.take(&delivery{to: to(host), began: 100})
+			d.begin(to(host))
+		}
+	}
+	for range 30 {
+		d.park(to("x"), &job{lane: l, buffer: []queue.Recipient{{Address: "joe@x"}}})
+	}
+	healthy := &job{lane: l, buffer: []queue.Recipient{{Address: "joe@y"}}}
+	d.park(to("y"), healthy)
+	going := map[*job]bool{}
+	for now := int64(110); now < 120; now++ {
+		for _, j := range d.doubt(now) {
+			j.place.released--
+			j.place = nil
+			going[j] = true
+			if host := d.of(j.buffer[0].Address); !d.mayUse(host) {
+				d.park(host, j)
+			}
+		}
+	}
+	if !going[healthy] {
+		t.Error("a healthy host waits for ever")
+	}
+	one := to("one")
+	one.standing, one.window = proven, 1
+	l.take(&delivery{to: one, began: 100})
+	d.begin(one)
+	waits := &job{lane: l, buffer: []queue.Recipient{{Address: "joe@one"}}}
+	if d.mayUse(one) || !d.park(one, waits) {
+		t.Fatal("there is a place")
+	}
+	if jobs := d.doubt(130); !slices.Contains(jobs, waits) {
+		t.Errorf("of a suspect host that may have more only %v go on", jobs)
+	}
+}

@@ -213,6 +213,9 @@ func (s *Server) fill(l *lane) {
 func (s *Server) deliverNext(l *lane, j *job) {
 	given := j.place
 	j.place = nil
+	if given != nil {
+		given.released--
+	}
 	if len(j.buffer) == 0 { // stopped
 		l.makeReady(l.destinations.passOn(given))
 		return
@@ -239,6 +242,7 @@ func (s *Server) deliverNext(l *lane, j *job) {
 	}
 	if !l.destinations.park(l.destinations.of(j.buffer[0].Address), j) {
 		s.sendBack(l, j)
+		l.makeReady(l.destinations.passOn(given))
 	}
 }
 

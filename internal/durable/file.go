@@ -156,10 +156,13 @@ func (f *file) Blank() error {
 	if err != nil {
 		return err
 	}
-	// Whole pages, so that none is left that another holds: the kernel's larger ones
-	// never go beyond the end of what was written.
-	page := int64(os.Getpagesize())
-	if size := (st.Size() + page - 1) / page * page; size == 0 || blank(f.fd, size) == nil {
+	// Whole pages and blocks, so that none is left that another holds: the kernel's
+	// larger ones never go beyond the end of what was written.
+	unit := int64(os.Getpagesize())
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		unit = max(unit, int64(sys.Blksize))
+	}
+	if size := (st.Size() + unit - 1) / unit * unit; size == 0 || blank(f.fd, size) == nil {
 		return nil
 	}
 	return f.Truncate(0)
