@@ -44,6 +44,7 @@ type inode struct {
 	number uint64
 	links  int
 	open   int
+	locked *file // by whom
 	content
 }
 

@@ -271,18 +271,23 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 func (f *file) Write(p []byte) (int, error) {
-	offset := f.offset
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
 	if f.appending {
-		offset = int64(len(f.inode.data))
+		f.offset = int64(len(f.inode.data))
 	}
-	n, err := f.WriteAt(p, offset)
-	f.offset = offset + int64(n)
+	n, err := f.writeAt(p, f.offset)
+	f.offset += int64(n)
 	return n, err
 }
 
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	return f.writeAt(p, offset)
+}
+
+func (f *file) writeAt(p []byte, offset int64) (int, error) {
 	if f.closed {
 		return 0, os.ErrClosed
 	}
@@ -339,6 +344,22 @@ func (f *file) Blank() error {
 	return nil
 }
 
+// Lock is flock(2) on a file of a simulated disk: the lock lasts until the file is
+// closed, and who finds it taken does not wait.
+func Lock(f durable.File) error {
+	s, ok := f.(*file)
+	if !ok {
+		return syscall.EOPNOTSUPP
+	}
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if s.inode.locked != nil && s.inode.locked != s {
+		return syscall.EWOULDBLOCK
+	}
+	s.inode.locked = s
+	return nil
+}
+
 // OnlyOpen implements [durable.OnlyOpen].
 func (f *file) OnlyOpen() bool {
 	f.disk.mu.Lock()
@@ -359,6 +380,9 @@ func (f *file) Close() error {
 		return os.ErrClosed
 	}
 	f.closed = true
+	if f.inode.locked == f {
+		f.inode.locked = nil
+	}
 	f.inode.open--
 	f.disk.drop(f.inode)
 	return nil

@@ -1,9 +1,14 @@
 package simdisk
 
 import (
+	"errors"
 	"maps"
+	"os"
 	"slices"
+	"syscall"
 	"testing"
+
+	"goqmail/internal/durable"
 )
 
 // found are the different contents of a folder that a power cut may leave after all
@@ -100,5 +105,29 @@ func TestNumbers(t *testing.T) {
 	write(t, d, "a/y", "2", true)
 	if again := d.folders["a"]["y"].number; again != first {
 		t.Errorf("the number is %d, want %d", again, first)
+	}
+}
+
+// TestLock has two open files of one mailbox: the second one gets the lock, and appends,
+// when the first one is closed.
+func TestLock(t *testing.T) {
+	f := New("a").Folder("a", nil)
+	open := func() durable.File {
+		file, err := f.Open("box", os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	one, two := open(), open()
+	if err := Lock(one); err != nil {
+		t.Fatal(err)
+	}
+	if err := Lock(two); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("the second one: %v", err)
+	}
+	one.Close()
+	if err := Lock(two); err != nil {
+		t.Errorf("when the first one is closed: %v", err)
 	}
 }

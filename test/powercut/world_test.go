@@ -249,7 +249,7 @@ func (h *host) deliverLocal(message durable.File, sender, recipient string) stri
 	machine := local.ThisHost()
 	machine.Now, machine.Sleep = time.Now, time.Sleep
 	machine.Root = h.disk.Folder("", h.skip)
-	machine.Lock = func(durable.File) error { return nil }
+	machine.Lock = simdisk.Lock
 	var said strings.Builder
 	d := &local.Delivery{
 		Host: machine, User: user, Home: "/home/" + user, Files: h.disk.Folder("home/"+user, h.skip),
