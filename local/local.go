@@ -73,7 +73,7 @@ type Host struct {
 	Random func() uint64
 	// Root is where absolute names of mailboxes begin.
 	Root durable.FS
-	// Lock tries to lock a mailbox; see [Lock]. EAGAIN is that somebody else has it.
+	// Lock tries to lock a mailbox; see [Lock].
 	Lock func(durable.File) error
 
 	buffers, writers sync.Pool // of *[]byte and *bufio.Writer with bufferSize bytes

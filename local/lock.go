@@ -10,7 +10,8 @@ import (
 
 // Lock locks an open file for writing by flock(2) and by fcntl(2), since some
 // programs know only one of them. The lock lasts until the file is closed. If
-// another process, or another open file of this one, has it, Lock does not wait.
+// another process, or another open file of this one, has it, Lock does not wait: the
+// error is EAGAIN or EACCES.
 // Of a file system that knows one of the two only, that one is enough.
 func Lock(f durable.File) error {
 	c, ok := f.(syscall.Conn)
@@ -30,14 +31,14 @@ func Lock(f durable.File) error {
 func lockBoth(fd uintptr) error {
 	first := retry(func() error { return syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
 	if first != nil && !unknownLock(first) {
-		return lockError(first)
+		return first
 	}
 	second := retry(func() error {
 		whole := syscall.Flock_t{Type: syscall.F_WRLCK, Whence: io.SeekStart}
 		return syscall.FcntlFlock(fd, setLock, &whole)
 	})
 	if second != nil && (first != nil || !unknownLock(second)) {
-		return lockError(second)
+		return second
 	}
 	return nil
 }
@@ -56,7 +57,9 @@ func unknownLock(err error) bool {
 	return errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EINVAL)
 }
 
-func lockError(err error) error {
+// lock tries to lock a mailbox. The error is errLocked if somebody else has it.
+func (h *Host) lock(f durable.File) error {
+	err := h.Lock(f)
 	if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
 		return errLocked
 	}

@@ -108,7 +108,7 @@ func (t *ToMbox) rewrite(f *openMbox, mail []maildirs.Message) (out durable.File
 
 // replace fills the new mbox and gives it the name of the old one.
 func (t *ToMbox) replace(out durable.File, f *openMbox, mail []maildirs.Message) ([]maildirs.Message, error) {
-	err := t.Host.Lock(out)
+	err := t.Host.lock(out)
 	if err != nil {
 		err = unable("lock "+t.Temporary, err)
 	} else {

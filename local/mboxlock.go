@@ -55,7 +55,7 @@ func (m mbox) tryOpen() (*openMbox, error) {
 		return nil, fault.Soft("Unable to open "+m.name+": "+syserr.Text(err)+". (#4.2.1)", err)
 	}
 	var st fs.FileInfo
-	if err = lockError(m.host.Lock(f)); err == nil {
+	if err = m.host.lock(f); err == nil {
 		st, err = f.Stat()
 	}
 	if err == nil && !m.still(st) {

@@ -129,13 +129,7 @@ func (s *Spares) takeMess() (durable.File, Number) {
 		s.wait()
 		return nil, 0
 	}
-	f := s.take(name, s.q.Name(Mess, n))
-	if f == nil || durable.Blank(f) == nil {
-		return f, n
-	}
-	f.Close()
-	s.q.FS.Remove(s.q.Name(Mess, n))
-	return nil, 0
+	return s.take(name, s.q.Name(Mess, n), durable.Blank), n
 }
 
 // takeTodo gives a spare file the name of a message's envelope in intd, and opens
@@ -146,7 +140,7 @@ func (s *Spares) takeTodo(n Number) durable.File {
 	if name == "" {
 		return nil
 	}
-	return s.take(name, s.q.Name(Intd, n))
+	return s.take(name, s.q.Name(Intd, n), func(durable.File) error { return nil })
 }
 
 // wait has pid not looked into for a while: something is wrong there.
@@ -156,9 +150,9 @@ func (s *Spares) wait() {
 	s.notBefore = time.Now().Add(pauseAfterLook)
 }
 
-// take renames a spare file, which is then nobody else's, and opens it. One that cannot
-// be used is removed.
-func (s *Spares) take(from, to string) durable.File {
+// take renames a spare file, which is then nobody else's, opens it and prepares it. One
+// that cannot be used is removed.
+func (s *Spares) take(from, to string, prepare func(durable.File) error) durable.File {
 	if s.q.FS.Rename(from, to) != nil {
 		s.wait()
 		return nil
@@ -166,7 +160,7 @@ func (s *Spares) take(from, to string) durable.File {
 	f, err := s.q.FS.Open(to, os.O_RDWR, 0)
 	if err == nil {
 		now := time.Now()
-		if s.isOurs(f, to) && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
+		if s.isOurs(f, to) && prepare(f) == nil && s.q.FS.Chtimes(to, now, now) == nil { // see IsOld
 			return f
 		}
 		f.Close()

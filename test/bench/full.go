@@ -47,7 +47,7 @@ func (c *config) full(ctx context.Context, take func(sample)) error {
 		}
 		defer os.RemoveAll(volume)
 	}
-	scratch, err := c.hosts()
+	scratch, err := c.folder()
 	if err != nil {
 		return err
 	}

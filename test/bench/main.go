@@ -127,7 +127,7 @@ func (c *config) compare(ctx context.Context) error {
 		}
 		there = append(there, name)
 	}
-	scratch, err := c.hosts()
+	scratch, err := c.folder()
 	if err != nil {
 		return err
 	}
@@ -192,9 +192,9 @@ func (c *config) compare(ctx context.Context) error {
 	return nil
 }
 
-// hosts makes a folder for hosts that take turns, to be removed when all was measured.
-func (c *config) hosts() (string, error) {
-	folder, err := os.MkdirTemp(c.scratch, "hosts")
+// folder makes one for what is measured in turn, to be removed when all was.
+func (c *config) folder() (string, error) {
+	folder, err := os.MkdirTemp(c.scratch, "bench")
 	if err != nil {
 		return "", err
 	}
@@ -211,14 +211,11 @@ func (c *config) alone() error {
 		}
 		queues = append(queues, n)
 	}
-	top, err := os.MkdirTemp(c.scratch, "bench")
+	top, err := c.folder()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(top)
-	if err := os.Chmod(top, 0o755); err != nil {
-		return err
-	}
 	h, err := newHome(filepath.Join(top, "home"), c.bin)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (c *config) writeProfiles(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w: %s", err, out)
 	}
-	scratch, err := c.hosts()
+	scratch, err := c.folder()
 	if err != nil {
 		return err
 	}
