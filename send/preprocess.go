@@ -17,6 +17,7 @@ type preprocessing struct {
 	log    *logger
 	routes *Routes
 	n      queue.Number
+	settle func() error // makes sure that the message is still in todo after a crash
 
 	gone     bool // there is no such message
 	logged   bool // the log has it already
@@ -40,6 +41,9 @@ type newFile struct {
 func (p *preprocessing) run() error {
 	defer p.close()
 	if err := p.removeOld(); err != nil {
+		return err
+	}
+	if err := p.settle(); err != nil {
 		return err
 	}
 	var err error

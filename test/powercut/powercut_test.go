@@ -43,7 +43,7 @@ func scenario(t *testing.T, home string, w way) simdisk.Trace {
 	synctest.Test(t, func(t *testing.T) {
 		disk := simdisk.New(folders...)
 		h := newHost(t, home, disk, w)
-		for _, some := range mails {
+		for _, some := range w.mails {
 			for _, m := range some {
 				h.submit(m)
 			}
@@ -215,8 +215,9 @@ func explore(t *testing.T, w way) (disks int, broken string) {
 	return disks, broken
 }
 
-// ways are the ways that mail takes when little comes in, and when much does.
-var ways = map[string]way{"idle": {}, "loaded": {loaded: true}}
+// ways are the ways that mail takes when little comes in, when much does, and when
+// qmail-send is faster than qmail-queue.
+var ways = map[string]way{"idle": {mails: mails}, "loaded": {loaded: true, mails: mails}, "hasty": {slow: true, mails: mails[:2]}}
 
 // TestPowerCut cuts the power at every moment.
 func TestPowerCut(t *testing.T) {
@@ -234,20 +235,23 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// syncs are all that are needed, as simdisk.Disk.Folder calls them, those of
-// qmail-clean with its name before them. Each one that is left out loses mail.
+// syncs are all that are needed, as simdisk.Disk.Folder calls them, those of the queue
+// with the name of the program before them. Each one that is left out loses mail.
 var syncs = map[string][]string{
 	"idle": {
-		"file pid/", "folder mess/", "file intd/", "folder todo",
-		"file info/", "folder info/", "file local/", "folder local/", "file remote/", "folder remote/",
-		"file bounce/", "folder bounce",
+		"qmail-queue file pid/", "qmail-queue folder mess/", "qmail-queue file intd/", "qmail-queue folder todo",
+		"qmail-send file info/", "qmail-send folder info/", "qmail-send file local/", "qmail-send folder local/",
+		"qmail-send file remote/", "qmail-send folder remote/", "qmail-send file bounce/", "qmail-send folder bounce",
 		"file Maildir/tmp/", "folder Maildir/new", "file Mailbox", "folder .",
-		"folder info/*, names gone", "folder todo, names gone",
+		"qmail-send folder info/*, names gone", "qmail-send folder todo, names gone",
 	},
 	"loaded": {
-		"file pid/", "file mess/", "folder mess/", "file intd/", "folder todo", "qmail-clean folder todo",
-		"file info/", "folder info/", "file local/", "folder local/", "file remote/", "folder remote/",
+		"qmail-queue file pid/", "qmail-queue file mess/", "qmail-queue folder mess/", "qmail-queue file intd/",
+		"qmail-queue folder todo", "qmail-clean folder todo",
+		"qmail-send file info/", "qmail-send folder info/", "qmail-send file local/", "qmail-send folder local/",
+		"qmail-send file remote/", "qmail-send folder remote/",
 	},
+	"hasty": {"qmail-send folder todo"},
 }
 
 // TestSyncsAreNeeded leaves out one kind of sync after the other.

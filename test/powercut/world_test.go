@@ -38,11 +38,26 @@ var folders = []string{
 // way is how the system works.
 type way struct {
 	loaded bool // as if many messages came in: files are used again, info is not written
+	slow   bool // qmail-send sees what qmail-queue has not synced yet
+	mails  [][]mail
 	skip   func(sync string) bool
 }
 
-// cleanSkip is skip for the syncs of qmail-clean.
-func (w way) cleanSkip(sync string) bool { return w.skip != nil && w.skip("qmail-clean "+sync) }
+// skipOf is skip for the syncs of a program, with its name before them.
+func (w way) skipOf(program string) func(sync string) bool {
+	return func(sync string) bool { return w.skip != nil && w.skip(program+" "+sync) }
+}
+
+// slowSync lets time go by before todo is synced, in which others see what is not
+// synced yet.
+type slowSync struct{ durable.FS }
+
+func (s slowSync) SyncDir(folder string) error {
+	if folder == "todo" {
+		time.Sleep(between)
+	}
+	return s.FS.SyncDir(folder)
+}
 
 // host is the system on a disk. The programs that others start are calls here.
 type host struct {
@@ -85,7 +100,10 @@ func must(t *testing.T, err error) {
 // newHost starts the system on a disk, in a bubble of simulated time.
 func newHost(t *testing.T, home string, disk *simdisk.Disk, w way) *host {
 	h := &host{t: t, home: home, disk: disk, way: w, tries: map[string]int{}, ended: make(chan struct{})}
-	fsys := disk.Folder("queue", w.skip)
+	fsys := disk.Folder("queue", w.skipOf("qmail-queue"))
+	if w.slow {
+		fsys = slowSync{fsys}
+	}
 	var err error
 	h.q, err = queue.Open(fsys)
 	must(t, err)
@@ -99,7 +117,7 @@ func newHost(t *testing.T, home string, disk *simdisk.Disk, w way) *host {
 	remoteTo, remoteFrom := h.spawner(h.deliverRemote)
 	cleanTo, cleanFrom := h.cleaner()
 	h.server, err = send.Start(send.Options{
-		Home: home, FS: fsys, Log: h, Now: time.Now, Submit: h.open, Many: many,
+		Home: home, FS: disk.Folder("queue", w.skipOf("qmail-send")), Log: h, Now: time.Now, Submit: h.open, Many: many,
 		Local:  send.Spawner{To: localTo, From: localFrom},
 		Remote: send.Spawner{To: remoteTo, From: remoteFrom},
 		Clean:  send.Clean{To: cleanTo, From: cleanFrom},
@@ -201,7 +219,7 @@ func (n *notice) Close() error {
 func (h *host) cleaner() (to *io.PipeWriter, from *io.PipeReader) {
 	commands, to := io.Pipe()
 	from, answers := io.Pipe()
-	q, err := queue.Open(h.disk.Folder("queue", h.cleanSkip))
+	q, err := queue.Open(h.disk.Folder("queue", h.skipOf("qmail-clean")))
 	must(h.t, err)
 	go func() {
 		q.Clean(commands, answers, time.Now)
