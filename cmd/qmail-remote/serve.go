@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"goqmail/internal/exitcode"
@@ -38,7 +35,7 @@ func stay(client *remote.Client) int {
 	client.Sessions = tls.NewLRUClientSessionCache(sessions)
 	client.Idle = &remote.Idle{Most: idleAtOnce, Age: idleTime, Messages: messagesEach}
 	defer client.Idle.Close()
-	settings := &cachedSettings{}
+	settings := &cachedSettings{files: watch{folder: "control", now: time.Now}}
 	self, err := serve.Self()
 	if err != nil {
 		return exitcode.Soft
@@ -99,41 +96,4 @@ func many(client *remote.Client, settings *cachedSettings, count int, args []str
 	client.SendAll(context.Background(), now, files[0], st.Size(), errands, func(i int, reports string) {
 		answer(i, serve.Answer{Code: exitcode.OK, Text: reports})
 	})
-}
-
-// cachedSettings are the control files, read again when one of them is another.
-type cachedSettings struct {
-	mu       sync.Mutex
-	settings *remote.Settings
-	stamp    string
-}
-
-func (c *cachedSettings) read() (*remote.Settings, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now, err := stamp("control")
-	if err == nil && c.settings != nil && now == c.stamp {
-		return c.settings, nil
-	}
-	s, err := remote.ReadSettings("control")
-	c.settings, c.stamp = s, now
-	return s, err
-}
-
-// stamp changes when a file in a folder does.
-func stamp(folder string) (string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	for _, e := range entries {
-		st, err := os.Stat(filepath.Join(folder, e.Name())) // what a link leads to
-		if err != nil {
-			continue
-		}
-		b.WriteString(e.Name() + "\x00")
-		b.WriteString(strconv.FormatInt(st.ModTime().UnixNano(), 36) + " " + strconv.FormatInt(st.Size(), 36) + "\x00")
-	}
-	return b.String(), nil
 }
