@@ -70,14 +70,19 @@ func (f *Folder) NullClient(host func() string) error {
 
 // Line returns the first line of a file of kind [Line], or its default.
 func (f *Folder) Line(name string) (string, error) {
-	file, err := find(name, Line)
-	if err != nil {
-		return "", err
-	}
-	line, ok, err := f.first(name)
-	switch {
-	case err != nil || ok:
+	line, ok, err := f.Given(name)
+	if err != nil || ok {
 		return line, err
+	}
+	return f.Default(name)
+}
+
+// Default returns what is the line of a file of kind [Line] that is not there.
+func (f *Folder) Default(name string) (string, error) {
+	file, err := find(name, Line)
+	switch {
+	case err != nil:
+		return "", err
 	case file.Default == DefaultMe && f.hasMe:
 		return f.me, nil
 	case file.Default == DefaultMe:

@@ -126,7 +126,7 @@ func (s *settings) line(name string) (string, error) {
 	case s.host != "":
 		line = s.byHost(name)
 	default:
-		if line, err = s.files.Line(name); err != nil {
+		if line, err = s.files.Default(name); err != nil {
 			return "", readError(err)
 		}
 	}

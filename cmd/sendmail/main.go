@@ -1,3 +1,6 @@
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Sendmail takes mail from other programs. By the name that it is called by, or by
 // its options, it is mailq and newaliases too. See sendmail(8).
 package main

@@ -52,7 +52,11 @@ func (q Queue) identify() (serve.Identity, error) {
 
 // connect connects to a qmail-queue that stays, or returns nil if there is none.
 func (q Queue) connect(program serve.Identity) *serve.Client {
-	conn, err := serve.Dial(filepath.Join(q.Home, serve.QueueSocket))
+	dial := serve.DialOnce
+	if q.Conns != nil {
+		dial = serve.Dial
+	}
+	conn, err := dial(filepath.Join(q.Home, serve.QueueSocket))
 	if err != nil {
 		return nil
 	}

@@ -68,13 +68,24 @@ func staying(t *testing.T, take func(message, envelope string) serve.Answer) Que
 	return Queue{Home: home, Env: os.Environ()}
 }
 
+// TestServed queues messages of all kinds, in a process that queues many and in one that
+// has only this one to queue.
 func TestServed(t *testing.T) {
+	conns := &Conns{}
+	t.Run("many", func(t *testing.T) { testServed(t, conns) })
+	if len(conns.idle) != 1 {
+		t.Errorf("%d connections are kept", len(conns.idle))
+	}
+	t.Run("one", func(t *testing.T) { testServed(t, nil) })
+}
+
+func testServed(t *testing.T, conns *Conns) {
 	taken := make(chan [2]string, 1)
 	q := staying(t, func(m, e string) serve.Answer {
 		taken <- [2]string{m, e}
 		return serve.Answer{}
 	})
-	q.Conns = &Conns{}
+	q.Conns = conns
 	var envelope strings.Builder
 	for i := range 3000 {
 		fmt.Fprintf(&envelope, "Tsubscriber%d@example.org\x00", i)
@@ -108,9 +119,6 @@ func TestServed(t *testing.T) {
 		if m.PID() != 4711 {
 			t.Errorf("%s: PID = %d", tt.name, m.PID())
 		}
-	}
-	if len(q.Conns.idle) != 1 {
-		t.Errorf("%d connections are kept", len(q.Conns.idle))
 	}
 }
 

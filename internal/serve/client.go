@@ -56,7 +56,9 @@ func NewClient(c *Conn, program Identity, deadline time.Time) (*Client, error) {
 	}
 	c.SetReadDeadline(time.Time{})
 	client := &Client{conn: c, Note: strings.TrimSpace(note), waiting: map[uint32]waiter{}, gone: make(chan struct{})}
-	go client.read()
+	if !c.lone {
+		go client.read()
+	}
 	return client, nil
 }
 
@@ -100,6 +102,9 @@ func (c *Client) begin(packet func(number uint32) []byte, files []*os.File) (wai
 		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	return func() (Answer, error) {
+		if c.conn.lone {
+			c.read()
+		}
 		r := <-answer
 		return r.a, r.err
 	}, nil
@@ -168,7 +173,8 @@ func (c *Client) leave(number uint32) (w waiter, ok bool) {
 	return w, ok
 }
 
-// read hands out the answers until the connection ends.
+// read hands out the answers until the connection ends, or the one is there that is all
+// that is wanted.
 func (c *Client) read() {
 	buf := make([]byte, MaxPacket)
 	for reset := false; ; {
@@ -180,6 +186,9 @@ func (c *Client) read() {
 		}
 		if err != nil || !c.handOut(buf[:n]) {
 			break
+		}
+		if c.conn.lone && len(c.waiting) == 0 {
+			return
 		}
 	}
 	c.conn.Close()

@@ -24,13 +24,21 @@ var ErrTooLong = errors.New("packet is too long")
 // without package net, which the small programs do not link. Send may be called by
 // many goroutines at a time, Receive by one.
 type Conn struct {
-	file *os.File
+	file descriptor
 	raw  syscall.RawConn
+	lone bool // see DialOnce
 
 	within time.Duration // in which what is sent has to be taken; 0: whenever
 
 	mu  sync.Mutex // one Receive at a time
 	oob []byte
+}
+
+// descriptor is what a connection is made of.
+type descriptor interface {
+	Close() error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 }
 
 // NewConn makes a connection of a descriptor, which it owns from then on.
@@ -48,7 +56,11 @@ func NewConn(fd int) (*Conn, error) {
 		file.Close()
 		return nil, err
 	}
-	return &Conn{file: file, raw: raw, oob: make([]byte, unix.CmsgSpace(maxFiles*4))}, nil
+	return newConn(file, raw), nil
+}
+
+func newConn(file descriptor, raw syscall.RawConn) *Conn {
+	return &Conn{file: file, raw: raw, oob: make([]byte, unix.CmsgSpace(maxFiles*4))}
 }
 
 // Pair makes two connected ends: one for the caller, and one to be given to another

@@ -83,18 +83,25 @@ func (l *Listener) Close() error { return l.file.Close() }
 
 // Dial connects to a socket. It does not wait: if too many want to, it fails.
 func Dial(path string) (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := connect(path)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, err
 	}
-	err = again(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) })
-	var c *Conn
-	if err == nil {
-		c, err = NewConn(fd)
-	}
+	c, err := NewConn(fd)
 	if err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("connect to %s: %w", path, err)
 	}
-	return c, nil
+	return c, err
+}
+
+func connect(path string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := again(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) }); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("connect to %s: %w", path, err)
+	}
+	return fd, nil
 }

@@ -188,8 +188,13 @@ func TestHello(t *testing.T) {
 
 // TestListen connects over a name.
 func TestListen(t *testing.T) {
+	t.Run("Dial", func(t *testing.T) { testListen(t, Dial) })
+	t.Run("DialOnce", func(t *testing.T) { testListen(t, DialOnce) })
+}
+
+func testListen(t *testing.T, dial func(path string) (*Conn, error)) {
 	path := filepath.Join(t.TempDir(), "socket")
-	if _, err := Dial(path); !errors.Is(err, unix.ENOENT) {
+	if _, err := dial(path); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("without a socket: %v", err)
 	}
 	l, err := Listen(path)
@@ -211,7 +216,7 @@ func TestListen(t *testing.T) {
 		}
 		done <- err
 	}()
-	conn, err := Dial(path)
+	conn, err := dial(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,6 +232,24 @@ func TestListen(t *testing.T) {
 		t.Error(err)
 	}
 	accepting := make(chan error)
+	keep := make(chan *Conn, 1)
+	go func() {
+		c, _, err := l.Accept()
+		keep <- c
+		accepting <- err
+	}()
+	silent, err := dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-accepting; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewClient(silent, self(t), time.Now().Add(time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one that says nothing: %v", err)
+	}
+	silent.Close()
+	(<-keep).Close()
 	go func() {
 		_, _, err := l.Accept()
 		accepting <- err
@@ -235,7 +258,7 @@ func TestListen(t *testing.T) {
 	if err := <-accepting; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Accept after Close: %v", err)
 	}
-	if _, err := Dial(path); !errors.Is(err, unix.ECONNREFUSED) {
+	if _, err := dial(path); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Errorf("after Close: %v", err)
 	}
 }
