@@ -41,8 +41,15 @@ const maxBatch = 64
 // one. Commands that came together share the sync that this takes.
 //
 // Before it begins, and now and then, it removes old files in pid. It returns
-// when the commands end, with nil, or when they cannot be read or answered.
-func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Time) error {
+// when the commands end, with nil, or when they cannot be read or answered. The
+// commands are carried out by within, if it is not nil, and forgotten if that is false.
+func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Time, within func(do func()) bool) error {
+	if within == nil {
+		within = func(do func()) bool {
+			do()
+			return true
+		}
+	}
 	in := bufio.NewReader(commands)
 	c := &cleaning{q: q, keeper: keeper{q: q}}
 	for i := 0; ; i++ {
@@ -50,8 +57,9 @@ func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Tim
 			q.cleanPid(now())
 		}
 		batch, err := readBatch(in)
-		if len(batch) > 0 {
-			if _, err := answers.Write(c.obey(batch)); err != nil {
+		var done []byte
+		if len(batch) > 0 && within(func() { done = c.obey(batch) }) {
+			if _, err := answers.Write(done); err != nil {
 				return err
 			}
 		}

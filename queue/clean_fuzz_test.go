@@ -25,7 +25,7 @@ func FuzzClean(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var answers bytes.Buffer
-		if err := q.Clean(strings.NewReader(text), &answers, time.Now); err != nil {
+		if err := q.Clean(strings.NewReader(text), &answers, time.Now, nil); err != nil {
 			t.Fatal(err)
 		}
 		commands := strings.Split(text, "\x00")

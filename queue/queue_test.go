@@ -251,7 +251,7 @@ func TestClean(t *testing.T) {
 	}
 	commands := "foop/5\x00todo/6\x00bad\x00foop/\x00foop/x\x00mess/6\x00foop/99\x00foop/" + strings.Repeat("0", 200) + "6\x00foop/6"
 	var answers strings.Builder
-	if err := q.Clean(strings.NewReader(commands), &answers, time.Now); err != nil {
+	if err := q.Clean(strings.NewReader(commands), &answers, time.Now, nil); err != nil {
 		t.Fatal(err)
 	}
 	if answers.String() != "++xxxx+x" {
@@ -276,7 +276,7 @@ func TestCleanPid(t *testing.T) {
 		os.WriteFile(filepath.Join(dir, name), nil, 0o600)
 		os.Chtimes(filepath.Join(dir, name), now.Add(-age), now)
 	}
-	q.Clean(strings.NewReader(""), io.Discard, func() time.Time { return now })
+	q.Clean(strings.NewReader(""), io.Discard, func() time.Time { return now }, nil)
 	if left := contents(t, dir); len(left) != 1 {
 		t.Errorf("%q are left, want pid/young", left)
 	}

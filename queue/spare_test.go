@@ -21,7 +21,7 @@ func end(t *testing.T, q *Queue, numbers ...Number) string {
 	for _, n := range numbers {
 		commands.WriteString("done/" + n.String() + "\x00")
 	}
-	if err := q.Clean(strings.NewReader(commands.String()), &answers, time.Now); err != nil {
+	if err := q.Clean(strings.NewReader(commands.String()), &answers, time.Now, nil); err != nil {
 		t.Fatal(err)
 	}
 	return answers.String()
@@ -183,7 +183,7 @@ func TestSparesKept(t *testing.T) {
 	commands, toClean := io.Pipe()
 	answers, fromClean := io.Pipe()
 	done := make(chan error)
-	go func() { done <- q.Clean(commands, fromClean, time.Now) }()
+	go func() { done <- q.Clean(commands, fromClean, time.Now, nil) }()
 	for i := range 2 * maxSpares {
 		n := s.submit(t, "x\n")
 		if _, err := io.WriteString(toClean, "done/"+n.String()+"\x00"); err != nil {

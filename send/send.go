@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goqmail/internal/durable"
+	"goqmail/internal/fence"
 	"goqmail/internal/workers"
 	"goqmail/queue"
 )
@@ -96,6 +97,10 @@ const (
 	eventsAtOnce  = 512
 )
 
+// fencePatience is after how long the log tells that programs of an earlier qmail-send
+// have to be waited for.
+const fencePatience = 5 * time.Second
+
 // Start reads the control files, takes the queue's lock and hears from both
 // spawners. Its errors are the words of qmail-send's alert that it cannot start.
 func Start(o Options) (*Server, error) {
@@ -140,6 +145,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s.config.Store(config)
 	s.eras.begin(s.now(), &config.Routes)
+	s.moveFence(folder)
 	if err := s.meetSpawners(); err != nil {
 		lock.Close()
 		return nil, err
@@ -147,6 +153,17 @@ func Start(o Options) (*Server, error) {
 	s.cleaner = newCleaner(o.Clean, s.finished)
 	s.intake = newIntake(s, cmp.Or(o.Many, hasteFrom))
 	return s, nil
+}
+
+// moveFence keeps out those who worked for an earlier qmail-send. A queue that has no
+// fence has to do without, as other qmails do.
+func (s *Server) moveFence(queue string) {
+	err := fence.Move(queue, fencePatience, func() {
+		s.log.alert("qmail-clean or a spawner of an earlier qmail-send is still at work; waiting for it...")
+	})
+	if err != nil {
+		s.log.warning("unable to keep out programs of an earlier qmail-send: ", err.Error())
+	}
 }
 
 func (s *Server) meetSpawners() error {

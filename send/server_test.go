@@ -99,7 +99,7 @@ func (w *world) start() {
 	if w.oldClean {
 		commands = unknowing{commands}
 	}
-	go func() { w.q.Clean(commands, answers, time.Now); answers.Close() }()
+	go func() { w.q.Clean(commands, answers, time.Now, nil); answers.Close() }()
 	var err error
 	if w.server, err = Start(options); err != nil {
 		w.t.Fatal(err)

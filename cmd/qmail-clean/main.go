@@ -11,6 +11,7 @@ import (
 	"goqmail/internal/confine"
 	"goqmail/internal/durable"
 	"goqmail/internal/exitcode"
+	"goqmail/internal/fence"
 	"goqmail/internal/home"
 	"goqmail/queue"
 )
@@ -25,8 +26,9 @@ func run() int {
 	if err != nil {
 		return exitcode.Soft
 	}
+	within := fence.New(folder, 0)
 	confine.Clean(folder).Enter(home.Dir(), "qmail-clean", os.Stderr)
-	if q.Clean(os.Stdin, os.Stdout, time.Now) != nil {
+	if q.Clean(os.Stdin, os.Stdout, time.Now, within.Do) != nil {
 		return exitcode.Hard
 	}
 	return exitcode.OK

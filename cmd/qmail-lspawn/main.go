@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/fence"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
 	"goqmail/internal/spawn"
@@ -64,7 +65,7 @@ func run() int {
 			Most: 32, Each: 200, Idle: 10 * time.Second, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: "queue/mess", Trusted: trusted, Deliver: local.Deliver}
+	server := spawn.Server{Slots: slots, Messages: "queue/mess", Fence: fence.New("queue", 0), Trusted: trusted, Deliver: local.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

@@ -12,6 +12,7 @@ import (
 
 	"goqmail/internal/confine"
 	"goqmail/internal/exitcode"
+	"goqmail/internal/fence"
 	"goqmail/internal/home"
 	"goqmail/internal/ids"
 	"goqmail/internal/spawn"
@@ -41,6 +42,7 @@ func run() int {
 		Program: spawn.InPlaceOf(usual, os.Getenv("QMAILREMOTE"), os.Getenv("PATH")),
 		Env:     os.Environ(),
 	}
+	within := fence.New("..", 0)
 	// Nobody knows what another program needs that is run in place of qmail-remote.
 	if remote.Program == usual && confine.IsOurs(usual.Path, usual.Name) {
 		confine.Rspawn(dir).Enter(dir, "qmail-rspawn", os.Stderr)
@@ -51,7 +53,7 @@ func run() int {
 			Most: 1, Each: slots, Idle: time.Minute, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: ".", Trusted: trusted, Deliver: remote.Deliver, Together: remote.Together}
+	server := spawn.Server{Slots: slots, Messages: ".", Fence: within, Trusted: trusted, Deliver: remote.Deliver, Together: remote.Together}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}

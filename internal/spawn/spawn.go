@@ -40,6 +40,7 @@ import (
 	"sync"
 	"syscall"
 
+	"goqmail/internal/fence"
 	"goqmail/internal/report"
 	"goqmail/internal/workers"
 )
@@ -75,6 +76,7 @@ type Delivery struct {
 type Server struct {
 	Slots    int                   // deliveries at a time; of more than 254 by wide numbers only
 	Messages string                // the folder queue/mess
+	Fence    *fence.Fence          // within which messages are opened, or nil
 	Trusted  func(uid uint32) bool // whether a message may belong to that user
 	// Deliver does one delivery and returns its outcome. It is called by
 	// many goroutines at a time.
@@ -281,8 +283,12 @@ func (s *Server) open(name string) (*os.File, *report.Report) {
 		r := report.Z(text)
 		return nil, &r
 	}
-	// Not waiting for the other end, if it is a FIFO.
-	f, err := os.OpenFile(filepath.Join(s.Messages, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	var f *os.File
+	err := os.ErrClosed
+	s.Fence.Do(func() {
+		// Not waiting for the other end, if it is a FIFO.
+		f, err = os.OpenFile(filepath.Join(s.Messages, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	})
 	if err != nil {
 		return failed("qmail-spawn unable to open message. (#4.3.0)\n")
 	}

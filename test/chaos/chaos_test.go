@@ -17,6 +17,8 @@
 // kernel's, which the times of files come from, as a clock does that was set after they
 // were made.
 //
+// If mail is lost, $CHAOS_KEEP is a folder to put logs, queue and mailboxes into.
+//
 // $CHAOS_TIME is how long both take together, 3m unless set, and $CHAOS_SEED what the
 // chances come from, which is printed.
 package chaos
@@ -169,7 +171,7 @@ func (w *world) storm(length time.Duration) {
 	w.t.Logf("the storm: %v", length)
 	w.start()
 	f := w.faults()
-	f.begin(f.kills, f.restarts, f.stops, f.signals, f.fills, f.jumps, f.outages)
+	f.begin(f.kills, f.leftovers, f.restarts, f.stops, f.signals, f.fills, f.jumps, f.outages)
 	w.traffic(length)
 	f.end()
 	w.settle()

@@ -104,6 +104,25 @@ func (f *faults) kills(r *rand.Rand) {
 	}
 }
 
+// leftovers has a program that works for qmail-send stand still until qmail-send was
+// killed and started again: it goes on with what the first one has asked for.
+func (f *faults) leftovers(r *rand.Rand) {
+	for f.wait(between(r, 0, 3*time.Second)) {
+		name := []string{"qmail-clean", "qmail-lspawn", "qmail-rspawn"}[r.IntN(3)]
+		for pid, other := range f.w.processes() {
+			if other != name || syscall.Kill(pid, syscall.SIGSTOP) != nil {
+				continue
+			}
+			f.wait(between(r, 0, 100*time.Millisecond))
+			f.w.services[0].signal(syscall.SIGKILL)
+			f.wait(between(r, 0, 2*time.Second))
+			syscall.Kill(pid, syscall.SIGCONT)
+			f.count("left over " + name)
+			break
+		}
+	}
+}
+
 // restarts ends services as an administrator does, and they are started again.
 func (f *faults) restarts(r *rand.Rand) {
 	for f.wait(between(r, 0, 10*time.Second)) {

@@ -186,6 +186,7 @@ func (w *world) settle() {
 		}
 		if time.Since(since) > patience {
 			w.t.Errorf("%d recipients still wait, and these in the queue: %q; log:\n%s", w.left(), queued(), w.tail())
+			w.keep()
 			break
 		}
 		w.services[0].signal(syscall.SIGALRM)
@@ -193,6 +194,20 @@ func (w *world) settle() {
 	}
 	w.collectOnce()
 	w.t.Logf("the queue is empty after %v", time.Since(began).Round(time.Millisecond))
+}
+
+// keep keeps logs, queue and mailboxes in the folder that $CHAOS_KEEP names, for whoever
+// wants to know what has become of a message.
+func (w *world) keep() {
+	dir := os.Getenv("CHAOS_KEEP")
+	if dir == "" {
+		return
+	}
+	dir = filepath.Join(dir, fmt.Sprintf("storm.%d", w.part))
+	testhost.Must(w.t, os.MkdirAll(dir, 0o700))
+	if out, err := exec.Command("cp", "-a", "/var/log", home+"/queue", "/home", dir).CombinedOutput(); err != nil {
+		w.t.Errorf("keeping: %v: %s", err, out)
+	}
 }
 
 // nextArrival waits for one, but not for ever.

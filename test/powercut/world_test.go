@@ -222,7 +222,7 @@ func (h *host) cleaner() (to *io.PipeWriter, from *io.PipeReader) {
 	q, err := queue.Open(h.disk.Folder("queue", h.skipOf("qmail-clean")))
 	must(h.t, err)
 	go func() {
-		q.Clean(commands, answers, time.Now)
+		q.Clean(commands, answers, time.Now, nil)
 		answers.Close()
 	}()
 	return to, from

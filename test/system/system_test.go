@@ -148,6 +148,9 @@ func (s *system) start() {
 	s.ended = false
 	s.mu.Unlock()
 	s.process = s.command("qmail-start", "./Maildir/")
+	// A session of its own, as daemons have: a program of another one that stands still when
+	// qmail-send is killed gets SIGHUP.
+	s.process.SysProcAttr.Setpgid, s.process.SysProcAttr.Setsid = false, true
 	s.process.Stdout, s.process.Stderr = s, s
 	s.must(s.process.Start())
 	process := s.process
