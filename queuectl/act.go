@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/fence"
 	"goqmail/internal/sendctl"
 	"goqmail/queue"
 	"goqmail/send"
@@ -147,10 +148,22 @@ type doer func(verb string, numbers []target, yield func(Result) error) error
 // errNoCommands means that somebody has the queue who cannot be asked.
 var errNoCommands = errors.New("the qmail-send that has the queue takes no commands; stop it first")
 
+// lock takes the queue's lock, and keeps those from the queue who still work for a
+// qmail-send that was killed. Where that cannot be done qmail-send does without, too.
+func (t *Tool) lock() (io.Closer, error) {
+	lock, err := queue.Lock(t.folder)
+	if err == nil {
+		_ = fence.Move(t.folder, 5*time.Second, func() {
+			io.WriteString(t.Errors, "qmail-queuectl: waiting for programs of an earlier qmail-send to finish\n")
+		})
+	}
+	return lock, err
+}
+
 // doer is the qmail-send that has the queue, or this program, which keeps the lock
 // until done is called.
 func (t *Tool) doer() (do doer, done func(), err error) {
-	lock, err := queue.Lock(t.folder)
+	lock, err := t.lock()
 	switch {
 	case err == nil:
 		return t.doHere, func() { lock.Close() }, nil

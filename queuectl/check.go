@@ -73,7 +73,7 @@ var errRuns = errors.New("qmail-send runs; stop it, and whatever queues mail, be
 
 // lockForRepair takes the queue's lock. A queue without the file has nobody to have it.
 func (t *Tool) lockForRepair() (io.Closer, error) {
-	lock, err := queue.Lock(t.folder)
+	lock, err := t.lock()
 	switch {
 	case errors.Is(err, queue.ErrLocked):
 		return nil, errRuns
