@@ -1,3 +1,8 @@
+// A program that lives for a moment need not find out how much of the processors its
+// container may use.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Qmail-inject completes the header of a message and queues it. See
 // qmail-inject(8).
 package main

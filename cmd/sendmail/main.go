@@ -1,3 +1,5 @@
+// A program that lives for a moment need not find out how much of the processors its
+// container may use.
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 

@@ -10,9 +10,10 @@ import (
 )
 
 // qmailControl are the settings of both qmails. The limits are ones that neither
-// reaches, but for [host.AtOnce] and, by the number of processors, the local one.
+// reaches, but for [host.AtOnce] and, by the number of processors, the local one; the
+// spawners of notqmail take no more than 120 remote deliveries at a time.
 func (h *host) qmailControl() error {
-	remote := "120"
+	remote := "1000"
 	if h.AtOnce > 0 {
 		remote = strconv.Itoa(h.AtOnce)
 	}
