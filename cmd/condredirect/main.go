@@ -52,5 +52,5 @@ func redirect(to string) (pid int, err error) {
 		return 0, err
 	}
 	envelope.To = []string{to}
-	return forward.Send(qq.System(home.Dir()), envelope, os.Stdin)
+	return forward.Send(qq.SystemOnce(home.Dir()), envelope, os.Stdin)
 }

@@ -1,8 +1,3 @@
-// A program that lives for a moment need not find out how much of the processors its
-// container may use.
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Forward passes a message on to other addresses. See forward(1).
 package main
 
@@ -34,7 +29,7 @@ func run() int {
 		return fault.Fatal(os.Stderr, "forward", err)
 	}
 	envelope.To = os.Args[1:]
-	pid, err := forward.Send(qq.System(home.Dir()), envelope, os.Stdin)
+	pid, err := forward.Send(qq.SystemOnce(home.Dir()), envelope, os.Stdin)
 	if err != nil {
 		return fault.Fatal(os.Stderr, "forward", err)
 	}

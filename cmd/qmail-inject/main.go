@@ -1,8 +1,3 @@
-// A program that lives for a moment need not find out how much of the processors its
-// container may use.
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Qmail-inject completes the header of a message and queues it. See
 // qmail-inject(8).
 package main
@@ -55,7 +50,7 @@ func run() int {
 	if print {
 		err = in.Print(os.Stdin, os.Stdout)
 	} else {
-		err = in.Queue(os.Stdin, func() (inject.Queue, error) { return qq.System(dir).Open() })
+		err = in.Queue(os.Stdin, func() (inject.Queue, error) { return qq.SystemOnce(dir).Open() })
 	}
 	if err != nil {
 		return fail(err)

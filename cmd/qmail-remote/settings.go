@@ -48,6 +48,7 @@ type state struct {
 	device, inode    uint64
 	size             int64
 	written, changed unix.Timespec
+	fresh            bool // it may change again and look the same
 }
 
 func stateOf(path string) state {
@@ -55,29 +56,28 @@ func stateOf(path string) state {
 	if unix.Stat(path, &st) != nil {
 		return state{}
 	}
-	return state{uint64(st.Dev), uint64(st.Ino), st.Size, st.Mtim, st.Ctim}
+	return state{device: uint64(st.Dev), inode: uint64(st.Ino), size: st.Size, written: st.Mtim, changed: st.Ctim}
 }
 
 // settled is how long ago something must have changed for its times to tell of the next
-// change: they are those of a clock that ticks.
-const settled = 100 * time.Millisecond
+// change: they are those of a clock that ticks, on some file systems once in two seconds.
+const settled = 3 * time.Second
 
-// isFresh reports whether a file changed so lately that it may change again and look the
-// same.
-func (s state) isFresh(now time.Time) bool {
-	return now.Sub(time.Unix(s.changed.Unix())).Abs() < settled
+// look returns the state of a file.
+func (w *watch) look(path string) state {
+	s := stateOf(path)
+	s.fresh = s != (state{}) && w.now().Sub(time.Unix(s.changed.Unix())).Abs() < settled
+	return s
 }
 
 // changed reports whether something has changed since it was called last, or may have.
 func (w *watch) changed() bool {
-	now := w.now()
-	folder := stateOf(w.folder)
-	if folder == (state{}) || folder != w.listed {
-		return w.list(folder, now)
+	if folder := w.look(w.folder); folder != w.listed || folder.fresh || folder == (state{}) {
+		return w.list(folder)
 	}
 	changed := false
 	for i, f := range w.files {
-		if s := stateOf(f.path); s != f.state || s.isFresh(now) {
+		if s := w.look(f.path); s != f.state || s.fresh {
 			w.files[i].state = s
 			changed = true
 		}
@@ -86,7 +86,7 @@ func (w *watch) changed() bool {
 }
 
 // list looks at all files anew.
-func (w *watch) list(folder state, now time.Time) bool {
+func (w *watch) list(folder state) bool {
 	old := w.files
 	w.files, w.listed = nil, state{}
 	entries, err := os.ReadDir(w.folder)
@@ -96,12 +96,10 @@ func (w *watch) list(folder state, now time.Time) bool {
 	changed := len(entries) != len(old)
 	for i, e := range entries {
 		path := filepath.Join(w.folder, e.Name())
-		f := watched{path, stateOf(path)}
-		changed = changed || f != old[i] || f.state.isFresh(now)
+		f := watched{path, w.look(path)}
+		changed = changed || f != old[i] || f.state.fresh
 		w.files = append(w.files, f)
 	}
-	if !folder.isFresh(now) {
-		w.listed = folder
-	}
+	w.listed = folder
 	return changed
 }

@@ -65,3 +65,25 @@ func TestWatch(t *testing.T) {
 		t.Error("a folder that is not there has not changed")
 	}
 }
+
+// TestWatchFresh looks at a file just after it was written, and much later: it may have
+// been written once more in the same tick.
+func TestWatchFresh(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "me"), []byte("me"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Duration(0)
+	w := watch{folder: folder, now: func() time.Time { return time.Now().Add(later) }}
+	for _, want := range []bool{true, true, true} {
+		if got := w.changed(); got != want {
+			t.Errorf("right after: changed is %v", got)
+		}
+	}
+	later = time.Hour
+	for i, want := range []bool{true, false, false} {
+		if got := w.changed(); got != want {
+			t.Errorf("look %d an hour later: changed is %v", i, got)
+		}
+	}
+}

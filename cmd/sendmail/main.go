@@ -1,8 +1,3 @@
-// A program that lives for a moment need not find out how much of the processors its
-// container may use.
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Sendmail takes mail from other programs. By the name that it is called by, or by
 // its options, it is mailq and newaliases too. See sendmail(8).
 package main
@@ -75,7 +70,7 @@ func take(c *sendmail.Command, wrong error) (int, error) {
 	case c.Mode == sendmail.SMTP:
 		return serve(dir), nil
 	}
-	err := c.Submit(setup, login, os.Stdin, func() (inject.Queue, error) { return qq.System(dir).Open() })
+	err := c.Submit(setup, login, os.Stdin, func() (inject.Queue, error) { return qq.SystemOnce(dir).Open() })
 	if err == nil && c.RunQueue {
 		return become("mailq", "-q"), nil
 	}

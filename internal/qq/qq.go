@@ -34,6 +34,7 @@ type Queue struct {
 	Program string // $QMAILQUEUE, relative to Home and never sought in PATH; empty: bin/qmail-queue
 	Env     []string
 	Conns   *Conns // to use again, in a process that queues many messages, or nil
+	Once    bool   // this process queues one message, and does nothing else meanwhile
 }
 
 // System returns the queue of the home, or what $QMAILQUEUE names instead.
@@ -43,6 +44,14 @@ func System(home string) Queue {
 		program = "." // Compat: set is set, and nothing of that name can be run
 	}
 	return Queue{Home: home, Program: program, Env: os.Environ()}
+}
+
+// SystemOnce is System for a process that queues one message, and does nothing else
+// meanwhile.
+func SystemOnce(home string) Queue {
+	q := System(home)
+	q.Once = true
+	return q
 }
 
 // Message is a message on its way into the queue: write its bytes, then call

@@ -1,6 +1,7 @@
 package qq
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -52,9 +53,9 @@ func (q Queue) identify() (serve.Identity, error) {
 
 // connect connects to a qmail-queue that stays, or returns nil if there is none.
 func (q Queue) connect(program serve.Identity) *serve.Client {
-	dial := serve.DialOnce
-	if q.Conns != nil {
-		dial = serve.Dial
+	dial := serve.Dial
+	if q.Once {
+		dial = serve.DialOnce
 	}
 	conn, err := dial(filepath.Join(q.Home, serve.QueueSocket))
 	if err != nil {
@@ -102,6 +103,11 @@ func (s *served) settle() {
 	}
 	s.settled = true
 	a, err := s.wait()
+	if errors.Is(err, serve.ErrNotSent) {
+		s.client.Close()
+		s.code = serve.Once
+		return
+	}
 	if err != nil {
 		s.client.Close()
 		s.err = fault.Soft(exitcode.QueueCrashed, err)

@@ -72,20 +72,21 @@ func staying(t *testing.T, take func(message, envelope string) serve.Answer) Que
 // has only this one to queue.
 func TestServed(t *testing.T) {
 	conns := &Conns{}
-	t.Run("many", func(t *testing.T) { testServed(t, conns) })
+	t.Run("many", func(t *testing.T) { testServed(t, Queue{Conns: conns}) })
 	if len(conns.idle) != 1 {
 		t.Errorf("%d connections are kept", len(conns.idle))
 	}
-	t.Run("one", func(t *testing.T) { testServed(t, nil) })
+	t.Run("some", func(t *testing.T) { testServed(t, Queue{}) })
+	t.Run("one", func(t *testing.T) { testServed(t, Queue{Once: true}) })
 }
 
-func testServed(t *testing.T, conns *Conns) {
+func testServed(t *testing.T, how Queue) {
 	taken := make(chan [2]string, 1)
 	q := staying(t, func(m, e string) serve.Answer {
 		taken <- [2]string{m, e}
 		return serve.Answer{}
 	})
-	q.Conns = conns
+	q.Conns, q.Once = how.Conns, how.Once
 	var envelope strings.Builder
 	for i := range 3000 {
 		fmt.Fprintf(&envelope, "Tsubscriber%d@example.org\x00", i)
@@ -160,8 +161,10 @@ func TestServedVerdicts(t *testing.T) {
 		{-1, "qq crashed (#4.3.0)"},
 	} {
 		q := staying(t, func(_, _ string) serve.Answer { return serve.Answer{Code: tt.code} })
-		if err := send(t, q, "x\n"); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%d: got %v, want %q", tt.code, err, tt.want)
+		for _, q.Once = range []bool{false, true} {
+			if err := send(t, q, "x\n"); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%d: got %v, want %q", tt.code, err, tt.want)
+			}
 		}
 	}
 }

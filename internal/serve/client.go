@@ -31,6 +31,8 @@ type Client struct {
 	waiting map[uint32]waiter
 	gone    chan struct{} // closed when the connection has ended
 	left    bool          // the process is about to end
+
+	reset bool // it has ended, and has left a request unread; owned by read
 }
 
 // waiter is who waits for an answer.
@@ -74,8 +76,8 @@ func (c *Client) Do(args []string, files ...*os.File) (Answer, error) {
 	return wait()
 }
 
-// Begin sends a request and returns a function that waits for its answer. The files
-// may be closed at once.
+// Begin sends a request and returns a function that waits for its answer, to be called
+// once. The files may be closed at once.
 func (c *Client) Begin(args []string, files ...*os.File) (wait func() (Answer, error), err error) {
 	return c.begin(func(number uint32) []byte { return appendRequest(nil, number, args) }, files)
 }
@@ -106,6 +108,9 @@ func (c *Client) begin(packet func(number uint32) []byte, files []*os.File) (wai
 			c.read()
 		}
 		r := <-answer
+		if r.err != nil && c.conn.lone && c.reset {
+			r.err = ErrNotSent // there is no other that it can have left unread
+		}
 		return r.a, r.err
 	}, nil
 }
@@ -177,11 +182,11 @@ func (c *Client) leave(number uint32) (w waiter, ok bool) {
 // that is wanted.
 func (c *Client) read() {
 	buf := make([]byte, MaxPacket)
-	for reset := false; ; {
+	for {
 		n, fds, err := c.conn.Receive(buf)
 		closeAll(fds)
-		if errors.Is(err, unix.ECONNRESET) && !reset {
-			reset = true // it left a request unread; what it has answered still comes
+		if errors.Is(err, unix.ECONNRESET) && !c.reset {
+			c.reset = true // what it has answered still comes
 			continue
 		}
 		if err != nil || !c.handOut(buf[:n]) {

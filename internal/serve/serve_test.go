@@ -263,6 +263,50 @@ func testListen(t *testing.T, dial func(path string) (*Conn, error)) {
 	}
 }
 
+// TestOnceGone has a process that ends before it answers. Only if it has not looked at the
+// request it is sure that nothing was done.
+func TestOnceGone(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		looks bool
+		want  error
+	}{
+		{"it has the request", true, ErrGone},
+		{"it has not", false, ErrNotSent},
+	} {
+		path := filepath.Join(t.TempDir(), "socket")
+		l, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := DialOnce(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		end.Send([]byte(self(t).hello("")))
+		client, err := NewClient(conn, self(t), time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait, err := client.Begin([]string{"hi"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.looks {
+			end.Receive(make([]byte, MaxPacket))
+		}
+		end.Close()
+		if _, err := wait(); err != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+		l.Close()
+	}
+}
+
 // TestIdle has a connection that brings nothing.
 func TestIdle(t *testing.T) {
 	_, ended := start(t, Server{Most: 1, Idle: time.Millisecond})

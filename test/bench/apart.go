@@ -39,6 +39,7 @@ type order struct {
 	ToDomains  int           // messages to 200 domains
 	Recipients int
 	AtOnce     int
+	Places     int  // for remote deliveries, or 0 for more than are needed
 	Trace      bool // count system calls in place of time
 
 	Profile string // folder for profiles

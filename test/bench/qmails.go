@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,14 +10,14 @@ import (
 	"strconv"
 )
 
-// qmailControl are the settings of both qmails. The limits are ones that neither
-// reaches, but for [host.AtOnce] and, by the number of processors, the local one; the
-// spawners of notqmail take no more than 120 remote deliveries at a time.
+// places is how many remote deliveries both qmails may do at a time, if nothing else is
+// asked for. The spawners of notqmail take no more than 120, which is what was chosen
+// when they were built.
+const places = 1000
+
+// qmailControl are the settings of both qmails. The local limit, which is one by the
+// number of processors, is reached by neither.
 func (h *host) qmailControl() error {
-	remote := "1000"
-	if h.AtOnce > 0 {
-		remote = strconv.Itoa(h.AtOnce)
-	}
 	var errs []error
 	for name, text := range map[string]string{
 		"me":                    "here.test",
@@ -24,7 +25,7 @@ func (h *host) qmailControl() error {
 		"rcpthosts":             "here.test",
 		"smtproutes":            ".dead.test:127.0.0.1:" + deadPort + "\n:127.0.0.1:" + sinkPort,
 		"concurrencylocal":      "20",
-		"concurrencyremote":     remote,
+		"concurrencyremote":     strconv.Itoa(cmp.Or(h.Places, places)),
 		"concurrencyincoming":   "200",
 		"concurrencyperaddress": "200",
 		"timeoutconnect":        "30",
