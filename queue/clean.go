@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -42,7 +43,7 @@ const maxBatch = 64
 //
 // Before it begins, and now and then, it removes old files in pid. It returns
 // when the commands end, with nil, or when they cannot be read or answered. The
-// commands are carried out by within, if it is not nil, and forgotten if that is false.
+// commands are carried out by within, if it is not nil, and have failed if that is false.
 func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Time, within func(do func()) bool) error {
 	if within == nil {
 		within = func(do func()) bool {
@@ -57,8 +58,9 @@ func (q *Queue) Clean(commands io.Reader, answers io.Writer, now func() time.Tim
 			q.cleanPid(now())
 		}
 		batch, err := readBatch(in)
-		var done []byte
-		if len(batch) > 0 && within(func() { done = c.obey(batch) }) {
+		done := bytes.Repeat([]byte{CleanFailed}, len(batch))
+		if len(batch) > 0 {
+			within(func() { done = c.obey(batch) })
 			if _, err := answers.Write(done); err != nil {
 				return err
 			}

@@ -153,7 +153,7 @@ var errNoCommands = errors.New("the qmail-send that has the queue takes no comma
 func (t *Tool) lock() (io.Closer, error) {
 	lock, err := queue.Lock(t.folder)
 	if err == nil {
-		_ = fence.Move(t.folder, 5*time.Second, func() {
+		_ = fence.Move(t.folder, "", 5*time.Second, func() {
 			io.WriteString(t.Errors, "qmail-queuectl: waiting for programs of an earlier qmail-send to finish\n")
 		})
 	}
@@ -252,7 +252,7 @@ func (t *Tool) doHere(verb string, numbers []target, yield func(Result) error) e
 		return err
 	}
 	for _, one := range numbers {
-		words := offline.Do(verb, one.n)
+		words := offline.Do(verb, one.n, one.changed)
 		if words == sendctl.New {
 			words = sendctl.Refused("it is not preprocessed; start qmail-send first")
 		}

@@ -68,10 +68,13 @@ func (s *Server) sleep(d time.Duration) {
 }
 
 func (s *Server) serveCommands(l *sendctl.Listener) {
+	closed := make(chan struct{})
 	go func() {
 		<-s.stopping
 		l.Close()
+		close(closed)
 	}()
+	defer func() { <-closed }()
 	places := make(chan struct{}, talksAtOnce)
 	for !s.isStopping() {
 		c, err := l.Accept()
@@ -251,11 +254,16 @@ func (s *Server) isAbout(o *order) bool {
 	if has, err := s.q.Has(queue.Todo, o.n); o.waited && (has || err != nil) {
 		return false
 	}
-	if o.at == 0 {
+	return isChangedAt(s.q, o.n, o.at)
+}
+
+// isChangedAt reports whether a message's file was changed at that time, if it is not 0.
+func isChangedAt(q *queue.Queue, n queue.Number, at int64) bool {
+	if at == 0 {
 		return true
 	}
-	st, err := s.q.FS.Stat(s.q.Name(queue.Mess, o.n))
-	return err == nil && st.ModTime().UnixNano() == o.at
+	st, err := q.FS.Stat(q.Name(queue.Mess, n))
+	return err == nil && st.ModTime().UnixNano() == at
 }
 
 // unschedule takes messages out of all heaps.

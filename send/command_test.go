@@ -387,11 +387,11 @@ func TestOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	for verb, n := range map[string]queue.Number{sendctl.Hold: held, sendctl.Bounce: bounced, sendctl.Delete: deleted, sendctl.Reroute: rerouted} {
-		if got := tool.Do(verb, n); got != sendctl.OK {
+		if got := tool.Do(verb, n, 0); got != sendctl.OK {
 			t.Errorf("%s: %q", verb, got)
 		}
 	}
-	if got := tool.Do(sendctl.Retry, 4711); got != sendctl.Gone {
+	if got := tool.Do(sendctl.Retry, 4711, 0); got != sendctl.Gone {
 		t.Errorf("got %q", got)
 	}
 	w.start()

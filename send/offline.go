@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"goqmail/internal/sendctl"
 	"goqmail/queue"
 )
 
@@ -37,8 +38,15 @@ func NewOffline(q *queue.Queue, home string, now func() time.Time, clean func(re
 }
 
 // Do carries out one of the orders of package sendctl, and says how that went in
-// the words of an answer. A bounce is sent by the next qmail-send.
-func (o *Offline) Do(verb string, n queue.Number) string { return o.work.do(verb, n) }
+// the words of an answer. A bounce is sent by the next qmail-send. The message's file was
+// changed at that time, in nanoseconds since 1970, if that is not 0: one that was changed
+// at another is a message that has got the number since.
+func (o *Offline) Do(verb string, n queue.Number, changed int64) string {
+	if !isChangedAt(o.q, n, changed) {
+		return sendctl.Gone
+	}
+	return o.work.do(verb, n)
+}
 
 // remove removes files as qmail-clean would.
 func (o *Offline) remove(command string) bool {

@@ -17,7 +17,6 @@ type preprocessing struct {
 	log    *logger
 	routes *Routes
 	n      queue.Number
-	settle func() error // makes sure that the message is still in todo after a crash
 
 	gone     bool // there is no such message
 	logged   bool // the log has it already
@@ -43,7 +42,9 @@ func (p *preprocessing) run() error {
 	if err := p.removeOld(); err != nil {
 		return err
 	}
-	if err := p.settle(); err != nil {
+	// Whoever queues the message may not have done so yet, and a crash that took it from
+	// todo, but left an info file that is not whole, would leave what nobody could ever end.
+	if err := p.syncFolder(queue.Todo); err != nil {
 		return err
 	}
 	var err error
@@ -178,12 +179,14 @@ func (p *preprocessing) sync() error {
 		}
 	}
 	for _, kind := range kinds {
-		folder := p.q.Folder(kind, p.n)
-		steps = append(steps, func() error {
-			return fsync(folder, func() error { return p.q.FS.SyncDir(folder) })
-		})
+		steps = append(steps, func() error { return p.syncFolder(kind) })
 	}
 	return durable.Together(steps...)
+}
+
+func (p *preprocessing) syncFolder(kind queue.Kind) error {
+	folder := p.q.Folder(kind, p.n)
+	return fsync(folder, func() error { return p.q.FS.SyncDir(folder) })
 }
 
 func fsync(name string, sync func() error) error {

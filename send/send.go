@@ -27,7 +27,8 @@ type Options struct {
 	Clean  Clean                      // qmail-clean
 	Submit func() (Submission, error) // opens a new message, for notices
 	Now    func() time.Time
-	Many   int // messages a second from which on they are delivered straight from todo; 0: 16, below: always
+	Fence  string // where package fence stands for this qmail-send; empty: further on than for the last one
+	Many   int    // messages a second from which on they are delivered straight from todo; 0: 16, below: always
 	// Straight is how long a delivery straight from todo may take until the message has
 	// its files; 0: a second.
 	Straight time.Duration
@@ -145,7 +146,10 @@ func Start(o Options) (*Server, error) {
 	}
 	s.config.Store(config)
 	s.eras.begin(s.now(), &config.Routes)
-	s.moveFence(folder)
+	if err := s.moveFence(folder, o.Fence); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	if err := s.meetSpawners(); err != nil {
 		lock.Close()
 		return nil, err
@@ -157,13 +161,17 @@ func Start(o Options) (*Server, error) {
 
 // moveFence keeps out those who worked for an earlier qmail-send. A queue that has no
 // fence has to do without, as other qmails do.
-func (s *Server) moveFence(queue string) {
-	err := fence.Move(queue, fencePatience, func() {
+func (s *Server) moveFence(queue, to string) error {
+	err := fence.Move(queue, to, fencePatience, func() {
 		s.log.alert("qmail-clean or a spawner of an earlier qmail-send is still at work; waiting for it...")
 	})
+	if errors.Is(err, fence.ErrTaken) {
+		return err
+	}
 	if err != nil {
 		s.log.warning("unable to keep out programs of an earlier qmail-send: ", err.Error())
 	}
+	return nil
 }
 
 func (s *Server) meetSpawners() error {
@@ -207,7 +215,11 @@ func (s *Server) Run() {
 		s.scan()
 		s.cleanup() // it can wait
 	}()
-	go s.listenForCommands()
+	listened := make(chan struct{})
+	go func() {
+		s.listenForCommands()
+		close(listened)
+	}()
 	go s.intake.watchTodo()
 	go s.intake.listen(filepath.Join(s.home, "queue"))
 	go func() {
@@ -216,6 +228,7 @@ func (s *Server) Run() {
 	}()
 	s.loop()
 	s.workers.End()
+	<-listened // as the next one will have a socket of that name
 	s.saveTimes()
 	s.log.print("status: exiting")
 }

@@ -111,7 +111,6 @@ func (in *intake) run() {
 
 // scan goes through todo once.
 func (in *intake) scan() {
-	settle := sync.OnceValue(in.settle)
 	err := in.s.q.Numbers(queue.Todo, func(n queue.Number) bool {
 		if !in.claim(n) {
 			return !in.s.isStopping()
@@ -123,7 +122,7 @@ func (in *intake) scan() {
 			return false
 		}
 		in.workers.Go(func() {
-			in.begin(n, settle)
+			in.begin(n)
 			<-in.places
 		})
 		return true
@@ -131,18 +130,6 @@ func (in *intake) scan() {
 	if err != nil {
 		in.s.log.warning("unable to read todo; will try again later")
 	}
-}
-
-// settle syncs todo. Whoever queues a message may not have done so yet, and a crash that
-// took the message from todo, but left an info file that is not whole, would leave what
-// nobody could ever end.
-func (in *intake) settle() error {
-	for _, folder := range in.s.q.Folders(queue.Todo) {
-		if err := fsync(folder, func() error { return in.s.q.FS.SyncDir(folder) }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // claim keeps others from a message; it is false if another one has it or it is
@@ -186,11 +173,10 @@ func (in *intake) lookAgain(n queue.Number) {
 	}
 }
 
-// begin begins what is to be done about a message, which was in todo before settle was
-// called first.
-func (in *intake) begin(n queue.Number, settle func() error) {
+// begin begins what is to be done about a message.
+func (in *intake) begin(n queue.Number) {
 	s := in.s
-	p := &preprocessing{q: s.q, log: s.log, routes: &s.config.Load().Routes, n: n, settle: settle}
+	p := &preprocessing{q: s.q, log: s.log, routes: &s.config.Load().Routes, n: n}
 	err := p.open()
 	straight := false
 	if err == nil && !p.gone && in.haste.count(s.now()) {

@@ -26,7 +26,10 @@ func run() int {
 	if err != nil {
 		return exitcode.Soft
 	}
-	within := fence.New(folder, 0)
+	within, err := fence.New(folder, 0, os.Getenv(fence.Variable))
+	if err != nil {
+		os.Stderr.WriteString("qmail-clean: warning: working without the fence: " + err.Error() + "\n")
+	}
 	confine.Clean(folder).Enter(home.Dir(), "qmail-clean", os.Stderr)
 	if q.Clean(os.Stdin, os.Stdout, time.Now, within.Do) != nil {
 		return exitcode.Hard

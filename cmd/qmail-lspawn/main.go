@@ -33,7 +33,9 @@ func run() int {
 		return exitcode.Hard
 	}
 	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
-	os.Unsetenv(spawn.SlotsVariable) // it is not for the programs that this one starts
+	within := fenced("queue")
+	os.Unsetenv(spawn.SlotsVariable) // they are not for the programs that this one starts
+	os.Unsetenv(fence.Variable)
 	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
@@ -65,9 +67,18 @@ func run() int {
 			Most: 32, Each: 200, Idle: 10 * time.Second, Hello: 10 * time.Second,
 		}
 	}
-	server := spawn.Server{Slots: slots, Messages: "queue/mess", Fence: fence.New("queue", 0), Trusted: trusted, Deliver: local.Deliver}
+	server := spawn.Server{Slots: slots, Messages: "queue/mess", Fence: within, Trusted: trusted, Deliver: local.Deliver}
 	if server.Serve(os.Stdin, os.Stdout) != nil {
 		return exitcode.Soft
 	}
 	return exitcode.OK
+}
+
+// fenced is the fence of a queue.
+func fenced(queue string) *fence.Fence {
+	within, err := fence.New(queue, 0, os.Getenv(fence.Variable))
+	if err != nil {
+		os.Stderr.WriteString("qmail-lspawn: warning: working without the fence: " + err.Error() + "\n")
+	}
+	return within
 }

@@ -27,7 +27,9 @@ func run() int {
 		return exitcode.Soft
 	}
 	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
-	os.Unsetenv(spawn.SlotsVariable) // it is not for the programs that this one starts
+	within := fenced("..")
+	os.Unsetenv(spawn.SlotsVariable) // they are not for the programs that this one starts
+	os.Unsetenv(fence.Variable)
 	spawn.ReserveThreads()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
@@ -42,7 +44,6 @@ func run() int {
 		Program: spawn.InPlaceOf(usual, os.Getenv("QMAILREMOTE"), os.Getenv("PATH")),
 		Env:     os.Environ(),
 	}
-	within := fence.New("..", 0)
 	// Nobody knows what another program needs that is run in place of qmail-remote.
 	if remote.Program == usual && confine.IsOurs(usual.Path, usual.Name) {
 		confine.Rspawn(dir).Enter(dir, "qmail-rspawn", os.Stderr)
@@ -58,4 +59,13 @@ func run() int {
 		return exitcode.Soft
 	}
 	return exitcode.OK
+}
+
+// fenced is the fence of a queue.
+func fenced(queue string) *fence.Fence {
+	within, err := fence.New(queue, 0, os.Getenv(fence.Variable))
+	if err != nil {
+		os.Stderr.WriteString("qmail-rspawn: warning: working without the fence: " + err.Error() + "\n")
+	}
+	return within
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"goqmail/internal/exitcode"
+	"goqmail/internal/fence"
 	"goqmail/internal/home"
 	"goqmail/internal/qq"
 	"goqmail/send"
@@ -21,11 +22,24 @@ import (
 func main() { exitcode.Main(run) }
 
 func run() int {
-	signals := make(chan os.Signal, 8)
+	signals, term := make(chan os.Signal, 8), make(chan os.Signal, 1)
 	// SIGPIPE is caught, not ignored, so that qmail-queue has it at its default.
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGALRM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(signals, syscall.SIGALRM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(term, syscall.SIGTERM)
+	started := make(chan *send.Server, 1)
+	go func() {
+		<-term
+		select {
+		case server := <-started:
+			server.Stop()
+		default: // nothing has begun, and it may be for long that it waits
+			os.Exit(exitcode.OK)
+		}
+	}()
 	syscall.Umask(0o077)
 	syscall.CloseOnExec(queueOpen)
+	own := os.Getenv(fence.Variable)
+	os.Unsetenv(fence.Variable) // it is not for qmail-queue
 	dir, queue := home.Dir(), qq.System(home.Dir())
 	log := descriptor(0)
 	// Standard error is the end of a pipe here: a crash is to be told in the log.
@@ -38,11 +52,13 @@ func run() int {
 		Clean:  send.Clean{To: descriptor(5), From: descriptor(6)},
 		Submit: func() (send.Submission, error) { return queue.Open() },
 		Now:    time.Now,
+		Fence:  own,
 	})
 	if err != nil {
 		io.WriteString(log, "alert: cannot start: "+err.Error()+"\n")
 		return exitcode.Soft
 	}
+	started <- server
 	go obey(server, signals)
 	go narrow(server, queue, dir, log)
 	server.Run()
@@ -59,8 +75,6 @@ func descriptor(fd int) *os.File {
 func obey(server *send.Server, signals <-chan os.Signal) {
 	for s := range signals {
 		switch s {
-		case syscall.SIGTERM:
-			server.Stop()
 		case syscall.SIGALRM:
 			server.RunNow()
 		case syscall.SIGHUP:

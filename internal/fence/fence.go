@@ -10,49 +10,136 @@
 // qmail-send that takes the queue moves the fence on, [Move]: it waits for those who are
 // inside, and nobody who worked for an earlier one gets in any more. Being inside is a
 // shared lock on the folder queue/lock, flock(2). Where the fence stands is told by the
-// time of queue/lock/sendmutex, which nobody else uses. A qmail-send of another qmail
-// moves no fence, and then nobody is kept out.
+// time of queue/lock/sendmutex, which nobody else uses.
+//
+// qmail-start chooses where the fence is to stand, [Next], and tells all that it starts
+// by [Variable]. Without that, as for a script that uses qmail-clean, or a qmail-send of
+// another qmail, they go by where the fence stood when they began, or was last seen while
+// somebody was there to ask.
 package fence
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// Variable is the environment variable that tells where the fence stands for those who
+// were started together: a time in whole seconds since 1970.
+const Variable = "QMAILFENCE"
+
 const (
 	lockFolder = "lock"
 	standFile  = "lock/sendmutex"
 )
 
+// ErrTaken means that the fence stands there already, or further on: another system was
+// started at the same time.
+var ErrTaken = errors.New("another qmail-send has moved the fence")
+
+// Next is where the fence of a queue may stand next, for [Variable].
+func Next(queue string) (string, error) {
+	stands, err := timeOf(filepath.Join(queue, standFile))
+	if err != nil {
+		return "", err
+	}
+	return strconv.FormatInt(later(stands).Unix(), 10), nil
+}
+
+// later is a time after another one, now if that is so, in whole seconds, which every file
+// system keeps.
+func later(stood time.Time) time.Time {
+	now := time.Unix(time.Now().Unix(), 0)
+	if now.After(stood) {
+		return now
+	}
+	return time.Unix(stood.Unix()+1, 0)
+}
+
+// Move moves the fence of a queue, whose lock the caller has, to where [Variable] says, or
+// further on if it says nothing, and waits for those inside. If they take longer than
+// patience it calls late once, and goes on waiting.
+func Move(queue, to string, patience time.Duration, late func()) error {
+	lock, err := open(filepath.Join(queue, lockFolder))
+	if err != nil {
+		return err
+	}
+	defer unix.Close(lock)
+	timer := time.AfterFunc(patience, late)
+	err = flock(lock, unix.LOCK_EX)
+	timer.Stop()
+	return errors.Join(err, move(filepath.Join(queue, standFile), to))
+}
+
+func move(file, to string) error {
+	stood, err := timeOf(file)
+	if err != nil {
+		return err
+	}
+	next := later(stood)
+	if own, ok := parse(to); ok {
+		if next = own; !next.After(stood) {
+			return ErrTaken
+		}
+	}
+	if err := os.Chtimes(file, next, next); err != nil {
+		return err
+	}
+	if stands, err := timeOf(file); err != nil || !stands.Equal(next) {
+		return fmt.Errorf("the time of %s cannot be %d: %w", file, next.Unix(), err)
+	}
+	return nil
+}
+
+func parse(text string) (time.Time, bool) {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	return time.Unix(seconds, 0), err == nil
+}
+
 // Fence is that of one process. A nil Fence keeps nobody out.
 type Fence struct {
-	lock     *os.File
+	lock     int    // descriptor of the folder
 	stand    string // file whose time tells where the fence stands
 	commands int    // descriptor that qmail-send has the other end of
+	// patience is how long to see whether whoever asks is gone. It is none without
+	// Variable: then it is by asking that qmail-send tells of itself.
+	patience time.Duration
 
 	mu     sync.Mutex
 	inside int
-	known  time.Time // where it stood when qmail-send was seen to be there, or at first
+	own    time.Time // where it stands for us
 }
 
 // New returns the fence of a queue for a process that gets its commands from a
-// descriptor. It is nil if the queue has none.
-func New(queue string, commands int) *Fence {
+// descriptor; own is the value of [Variable]. It is nil if the queue has none, and after
+// an error.
+func New(queue string, commands int, own string) (*Fence, error) {
 	f := &Fence{stand: filepath.Join(queue, standFile), commands: commands}
+	var told bool
 	var err error
-	if f.lock, err = os.Open(filepath.Join(queue, lockFolder)); err != nil {
+	if f.own, told = parse(own); told {
+		f.patience = dying
+	} else if f.own, err = timeOf(f.stand); err != nil {
+		return nil, ifThere(err)
+	}
+	if f.lock, err = open(filepath.Join(queue, lockFolder)); err != nil {
+		return nil, ifThere(err)
+	}
+	return f, nil
+}
+
+func ifThere(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if f.known, err = timeOf(f.stand); err != nil {
-		f.lock.Close()
-		return nil
-	}
-	return f
+	return err
 }
 
 // Do does something inside of the fence, or nothing if that is kept out. It may be called
@@ -89,60 +176,38 @@ func (f *Fence) leave() {
 	}
 }
 
-// mayStay reports whether what was asked for is still wanted: whoever asked for it is
-// there, and with it the queue's lock; or is gone, and nobody has come in its place.
+// dying is how long a process that was killed may have given back the queue's lock and
+// not yet its ends of the pipes.
+const dying = 5 * time.Second
+
+// mayStay reports whether what was asked for is still wanted: nobody has moved the fence
+// since, or only whoever asks. Without the file nobody can have moved it.
 func (f *Fence) mayStay() bool {
-	gone := isGone(f.commands)
 	stands, err := timeOf(f.stand)
+	if err != nil {
+		return true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if gone || err != nil {
-		return err == nil && stands.Equal(f.known)
+	if stands.Equal(f.own) {
+		return true
 	}
-	f.known = stands
+	if isGone(f.commands, f.patience) {
+		return false
+	}
+	f.own = stands
 	return true
 }
 
-// isGone reports whether nobody has the other end of a pipe.
-func isGone(fd int) bool {
+// isGone reports whether nobody has the other end of a pipe, or lets go of it in time.
+func isGone(fd int, patience time.Duration) bool {
 	fds := []unix.PollFd{{Fd: int32(fd)}}
 	for {
-		_, err := unix.Poll(fds, 0)
+		_, err := unix.Poll(fds, int(patience/time.Millisecond))
 		if err != unix.EINTR {
 			return err == nil && fds[0].Revents&unix.POLLHUP != 0
 		}
 	}
-}
-
-// Move moves the fence of a queue, whose lock the caller has, and waits for those inside.
-// If they take longer than patience it calls late once, and goes on waiting.
-func Move(queue string, patience time.Duration, late func()) error {
-	lock, err := os.Open(filepath.Join(queue, lockFolder))
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	timer := time.AfterFunc(patience, late)
-	err = flock(lock, unix.LOCK_EX)
-	timer.Stop()
-	return errors.Join(err, advance(filepath.Join(queue, standFile)))
-}
-
-// advance gives a file a later time, of whole seconds, which every file system keeps.
-func advance(name string) error {
-	stood, err := timeOf(name)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	if next := stood.Add(time.Second); next.After(now) {
-		now = next
-	}
-	now = time.Unix(now.Unix(), 0)
-	if !now.After(stood) {
-		now = now.Add(time.Second)
-	}
-	return os.Chtimes(name, now, now)
 }
 
 func timeOf(name string) (time.Time, error) {
@@ -153,9 +218,19 @@ func timeOf(name string) (time.Time, error) {
 	return st.ModTime(), nil
 }
 
-func flock(f *os.File, how int) error {
+// open opens a folder. It goes without os.Open, for which the runtime takes descriptors
+// and a thread to wait for files, of which qmail-clean has none.
+func open(folder string) (fd int, err error) {
+	fd, err = unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: folder, Err: err}
+	}
+	return fd, nil
+}
+
+func flock(fd, how int) error {
 	for {
-		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
+		if err := unix.Flock(fd, how); err != unix.EINTR {
 			return os.NewSyscallError("flock", err)
 		}
 	}

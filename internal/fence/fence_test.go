@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,7 +22,7 @@ func newQueue(t *testing.T) string {
 }
 
 // worker is a process that works for a qmail-send, which has the other end of a pipe.
-func worker(t *testing.T, queue string) (f *Fence, send *os.File) {
+func worker(t *testing.T, queue, own string) (f *Fence, send *os.File) {
 	t.Helper()
 	commands, send, err := os.Pipe()
 	if err != nil {
@@ -31,26 +32,35 @@ func worker(t *testing.T, queue string) (f *Fence, send *os.File) {
 		commands.Close()
 		send.Close()
 	})
-	if f = New(queue, int(commands.Fd())); f == nil {
-		t.Fatal("there is no fence")
+	if f, err = New(queue, int(commands.Fd()), own); f == nil || err != nil {
+		t.Fatalf("there is no fence: %v", err)
 	}
 	return f, send
 }
 
-func move(t *testing.T, queue string) {
+func mustMove(t *testing.T, queue, to string) {
 	t.Helper()
-	if err := Move(queue, time.Hour, func() {}); err != nil {
+	if err := Move(queue, to, time.Hour, nothing); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func next(t *testing.T, queue string) string {
+	t.Helper()
+	stand, err := Next(queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stand
 }
 
 func nothing() {}
 
 func TestDo(t *testing.T) {
 	queue := newQueue(t)
-	first, firstSend := worker(t, queue)
-	idle, idleSend := worker(t, queue) // its first command comes late
-	move(t, queue)
+	first, firstSend := worker(t, queue, "")
+	idle, idleSend := worker(t, queue, "") // its first command comes late
+	mustMove(t, queue, "")
 	if !first.Do(nothing) {
 		t.Error("one whose qmail-send has moved the fence is kept out")
 	}
@@ -62,8 +72,8 @@ func TestDo(t *testing.T) {
 	if idle.Do(nothing) {
 		t.Error("the fence was moved, and qmail-send is gone: nobody knows by whom, and the command is done")
 	}
-	second, secondSend := worker(t, queue)
-	move(t, queue)
+	second, secondSend := worker(t, queue, "")
+	mustMove(t, queue, "")
 	if first.Do(nothing) || first.Do(nothing) {
 		t.Error("a command of the first qmail-send is done after the second one has come")
 	}
@@ -71,11 +81,80 @@ func TestDo(t *testing.T) {
 		t.Error("one who works for the second one is kept out")
 	}
 	for range 3 {
-		move(t, queue) // within one second
+		mustMove(t, queue, "") // within one second
 	}
 	secondSend.Close()
 	if second.Do(nothing) {
 		t.Error("the fence does not move within a second")
+	}
+}
+
+// TestTold has systems that were told where the fence stands for them.
+func TestTold(t *testing.T) {
+	queue := newQueue(t)
+	stand := next(t, queue)
+	first, firstSend := worker(t, queue, stand)
+	mustMove(t, queue, stand)
+	if !first.Do(nothing) {
+		t.Error("one whose qmail-send has moved the fence is kept out")
+	}
+	firstSend.Close()
+	if !first.Do(nothing) {
+		t.Error("nobody has come in the place of qmail-send, and its command is not done")
+	}
+	other := next(t, queue)
+	second, _ := worker(t, queue, other)
+	mustMove(t, queue, other)
+	if first.Do(nothing) {
+		t.Error("a command of the first qmail-send is done after the second one has come")
+	}
+	slow, slowSend := worker(t, queue, stand)
+	slowSend.Close()
+	if slow.Do(nothing) {
+		t.Error("a program that comes up when its qmail-send has come and gone is let in")
+	}
+	if !second.Do(nothing) {
+		t.Error("one who works for the second one is kept out")
+	}
+	if err := Move(queue, other, time.Hour, nothing); !errors.Is(err, ErrTaken) {
+		t.Errorf("moved to where it stands: %v", err)
+	}
+}
+
+// TestDying has a process end that has given back the lock before its ends of the pipes.
+func TestDying(t *testing.T) {
+	queue := newQueue(t)
+	stand := next(t, queue)
+	f, send := worker(t, queue, stand)
+	mustMove(t, queue, stand)
+	mustMove(t, queue, "")
+	done := make(chan bool)
+	go func() { done <- f.Do(nothing) }()
+	send.Close()
+	if <-done {
+		t.Error("let in")
+	}
+}
+
+// TestTouched has somebody else change the time of the file, or remove it.
+func TestTouched(t *testing.T) {
+	queue := newQueue(t)
+	stand := next(t, queue)
+	f, _ := worker(t, queue, stand)
+	mustMove(t, queue, stand)
+	now := time.Now().Add(time.Minute)
+	if err := os.Chtimes(filepath.Join(queue, standFile), now, now); err != nil {
+		t.Fatal(err)
+	}
+	f.patience = time.Millisecond
+	if !f.Do(nothing) || !f.Do(nothing) {
+		t.Error("kept out by another time, though qmail-send is there")
+	}
+	if err := os.Remove(filepath.Join(queue, standFile)); err != nil {
+		t.Fatal(err)
+	}
+	if !f.Do(nothing) {
+		t.Error("kept out as there is no file any more")
 	}
 }
 
@@ -84,7 +163,7 @@ func TestDo(t *testing.T) {
 //	printf 'foop/1\0' | qmail-clean
 func TestScript(t *testing.T) {
 	queue := newQueue(t)
-	f, send := worker(t, queue)
+	f, send := worker(t, queue, "")
 	send.Close()
 	if !f.Do(nothing) || !f.Do(nothing) {
 		t.Error("the command is not done")
@@ -94,7 +173,7 @@ func TestScript(t *testing.T) {
 // TestMove has some inside whom qmail-send has to wait for.
 func TestMove(t *testing.T) {
 	queue := newQueue(t)
-	f, send := worker(t, queue)
+	f, send := worker(t, queue, "")
 	in, out := make(chan bool), make(chan bool)
 	for range 2 {
 		go f.Do(func() {
@@ -105,7 +184,7 @@ func TestMove(t *testing.T) {
 	}
 	send.Close()
 	late, moved := make(chan bool), make(chan error, 1)
-	go func() { moved <- Move(queue, time.Millisecond, func() { close(late) }) }()
+	go func() { moved <- Move(queue, "", time.Millisecond, func() { close(late) }) }()
 	<-late
 	out <- true // the other one is still inside
 	select {
@@ -129,9 +208,9 @@ func TestFuture(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(queue, standFile), future, future); err != nil {
 		t.Fatal(err)
 	}
-	f, send := worker(t, queue)
+	f, send := worker(t, queue, "")
 	send.Close()
-	move(t, queue)
+	mustMove(t, queue, "")
 	if f.Do(nothing) {
 		t.Error("the fence does not move as the clock is behind")
 	}
@@ -139,12 +218,15 @@ func TestFuture(t *testing.T) {
 
 // TestWithout has a queue without what a fence is made of.
 func TestWithout(t *testing.T) {
-	f := New(t.TempDir(), 0)
+	f, err := New(t.TempDir(), 0, "1")
+	if f != nil || err != nil {
+		t.Errorf("without a queue: %v, %v", f, err)
+	}
 	done := false
 	if !f.Do(func() { done = true }) || !done {
 		t.Error("without a fence nothing is done")
 	}
-	if Move(t.TempDir(), time.Hour, nothing) == nil {
+	if Move(t.TempDir(), "", time.Hour, nothing) == nil {
 		t.Error("no error without a queue")
 	}
 }

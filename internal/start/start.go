@@ -18,11 +18,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"goqmail/internal/confine"
+	"goqmail/internal/fence"
 	"goqmail/internal/spawn"
 )
 
@@ -70,8 +72,9 @@ func (s System) Run() error {
 	if err := executable(send); err != nil {
 		return err
 	}
+	env := s.env(send)
 	for _, c := range children {
-		if err := c.start(append(slices.Clip(s.Env), spawn.SlotsVariable+"="+strconv.Itoa(slots))); err != nil {
+		if err := c.start(append(slices.Clip(env), spawn.SlotsVariable+"="+strconv.Itoa(slots))); err != nil {
 			return err
 		}
 	}
@@ -83,7 +86,21 @@ func (s System) Run() error {
 	if staying {
 		files = append(files, pipes[7].w)
 	}
-	return s.become(send, files)
+	return s.become(send, files, env)
+}
+
+// env is the environment of all programs. It tells where the fence stands if qmail-send is
+// one that moves it there.
+func (s System) env(send string) []string {
+	env := slices.DeleteFunc(slices.Clone(s.Env), func(v string) bool { return strings.HasPrefix(v, fence.Variable+"=") })
+	if !confine.IsOurs(send, "qmail-send") {
+		return env
+	}
+	stand, err := fence.Next(filepath.Join(s.Home, "queue"))
+	if err != nil {
+		return env // qmail-send will say what is wrong with the queue
+	}
+	return append(env, fence.Variable+"="+stand)
 }
 
 func newPipe() (pipe, error) {
@@ -143,7 +160,7 @@ func (c child) start(env []string) error {
 
 // become turns this process into qmail-send, with those files as its descriptors
 // from 0 on.
-func (s System) become(send string, files []int) error {
+func (s System) become(send string, files []int, env []string) error {
 	if err := s.Users.becomeSend(); err != nil {
 		return err
 	}
@@ -156,7 +173,7 @@ func (s System) become(send string, files []int) error {
 			return fmt.Errorf("arrange descriptor %d: %w", to, restoreStderr(stderr, err))
 		}
 	}
-	err = syscall.Exec(send, []string{"qmail-send"}, s.Env)
+	err = syscall.Exec(send, []string{"qmail-send"}, env)
 	return fmt.Errorf("run %s: %w", send, restoreStderr(stderr, err))
 }
 

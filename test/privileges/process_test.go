@@ -31,8 +31,9 @@ type process struct {
 
 // Environments of the system's programs.
 const (
-	asStarted  = "LEAK PATH"            // what qmail-start was given, without QMAILHOME
-	ofSpawners = "LEAK PATH QMAILSLOTS" // and from qmail-start, how many deliveries there may be
+	asStarted  = "LEAK PATH"                       // what qmail-start was given, without QMAILHOME
+	ofSend     = "LEAK PATH QMAILFENCE"            // and from qmail-start, for whom it works
+	ofSpawners = "LEAK PATH QMAILFENCE QMAILSLOTS" // and how many deliveries there may be
 	ofCommand  = "DTLINE EXT EXT2 EXT3 EXT4 HOME HOST HOST2 HOST3 HOST4 LEAK LOCAL NEWSENDER PATH RECIPIENT RPLINE SENDER UFLINE USER"
 )
 
@@ -46,16 +47,16 @@ const (
 // a user is being looked up and a message is being queued.
 var processes = map[string]process{
 	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", ofSpawners, "0<pipe 1>out 2>err", free}, // the logger
-	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", asStarted,
+	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", ofSend,
 		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe 7>pipe lock/sendmutex lock/trigger lock/trigger pipe socket", whole},
-	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err message message pipe pipe socket", free},
+	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err lock message message pipe pipe socket", free},
 	"qmail-getpw":         {"qmailp", "nofiles", "nofiles", "none", "0077", home, asStarted, "0<null 1>pipe 2>err", free},
 	"qmail-local":         {"pat", "pat", "pat", "none", "0077", home, asStarted, "0<message 1>pipe 2>pipe", free},
 	"qmail-local -serve":  {"pat", "pat", "pat", "none", "0077", home, asStarted, "1>null 2>null socket", free},
 	"sh":                  {"pat", "pat", "pat", "none", "0077", "/home/pat", ofCommand, "0<message 1>pipe 2>pipe", free},
-	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err socket", whole},
+	"qmail-rspawn":        {"qmailr", "qmail", "qmail keys", "none", "0077", home + "/queue/mess", ofSpawners, "0<pipe 1>pipe 2>err lock socket", whole},
 	"qmail-remote -serve": {"qmailr", "qmail", "qmail keys", "none", "0077", home, asStarted, "1>null 2>null message socket socket", whole},
-	"qmail-clean":         {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err", whole},
+	"qmail-clean":         {"qmailq", "qmail", "qmail", "none", "0077", "/", ofSpawners, "0<pipe 1>pipe 2>err lock", whole},
 	"qmail-queue -serve":  {"qmailq", "qmail", "qmail", "none", "0033", "/", ofSpawners, "0<pipe 1>err 2>err pid socket", whole},
 	"qmail-queue":         {"eve qmailq", "eve", "eve", "none", "0033", "/home/eve", "HOME", "0<pipe 1<pipe 2>null message", free},
 }
@@ -168,7 +169,7 @@ func filesOf(t *testing.T, proc, out, err string) string {
 			continue
 		}
 		what := kindOf(target, out, err)
-		if n, _ := strconv.Atoi(entry.Name()); n < 8 && what != "socket" && !strings.HasPrefix(what, "lock/") && what != "pid" && !(n > 2 && what == "message") {
+		if n, _ := strconv.Atoi(entry.Name()); n < 8 && what != "socket" && !strings.HasPrefix(what+"/", "lock/") && what != "pid" && !(n > 2 && what == "message") {
 			what = entry.Name() + direction(string(info)) + what
 			first = append(first, what)
 			continue

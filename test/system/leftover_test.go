@@ -45,7 +45,7 @@ func TestLeftOver(t *testing.T) {
 			s.released()
 			s.restoreMessage(mess, tt.second)
 			s.must(syscall.Kill(pid, syscall.SIGCONT))
-			s.until(tt.program+" to end", func() bool { return len(s.pids(tt.program)) == 0 })
+			s.until(tt.program+" to end", func() bool { return hasEnded(pid) })
 			s.start()
 			s.drain()
 			s.signal(syscall.SIGTERM)
@@ -54,6 +54,41 @@ func TestLeftOver(t *testing.T) {
 				t.Errorf("delivered was\n%swant\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestLeftOverLate is the same with a qmail-clean that comes up when its qmail-send is gone.
+func TestLeftOverLate(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	got := s.recipients()
+	program, err := filepath.EvalSymlinks(filepath.Join(s.home.Bin, "qmail-clean"))
+	s.must(err)
+	s.replace("qmail-clean", "cd "+s.home.Dir+"\nif mkdir first 2>/dev/null; then until test -e go; do sleep 0.05; done; fi\nexec "+program)
+	s.run()
+	shell, err := filepath.EvalSymlinks("/bin/sh")
+	s.must(err)
+	pid := s.pids(filepath.Base(shell))[0]
+	if code := s.queue("ann@here.test", []string{"joe-first@here.test"}, []byte("Subject: first\n")); code != 0 {
+		t.Fatalf("qmail-queue exits %d", code)
+	}
+	mess := s.message()
+	s.asked(pid)
+	s.signal(syscall.SIGKILL)
+	s.released()
+	s.start()
+	s.wait("end msg "+filepath.Base(mess)+"\n", 1)
+	s.signal(syscall.SIGTERM)
+	s.released()
+	s.restoreMessage(mess, "joe-second@here.test")
+	s.write("go", "")
+	s.until("qmail-clean to end", func() bool { return hasEnded(pid) })
+	s.start()
+	s.drain()
+	s.signal(syscall.SIGTERM)
+	s.released()
+	if want, got := "joe-first@here.test: first\njoe-second@here.test: second\n", got(); got != want {
+		t.Errorf("delivered was\n%swant\n%s", got, want)
 	}
 }
 
@@ -118,6 +153,12 @@ func (s *system) asked(pid int) {
 		s.must(err)
 		return waiting > 0
 	})
+}
+
+// hasEnded reports whether a process runs no program any more.
+func hasEnded(pid int) bool {
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err != nil
 }
 
 // released waits until no qmail-send has the queue.
