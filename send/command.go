@@ -82,7 +82,12 @@ func (s *Server) serveCommands(l *sendctl.Listener) {
 			s.sleep(time.Second)
 			continue
 		}
-		places <- struct{}{}
+		select {
+		case places <- struct{}{}:
+		case <-s.stopping:
+			c.Close()
+			return
+		}
 		go func() {
 			s.talk(c)
 			<-places

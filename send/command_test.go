@@ -423,3 +423,20 @@ func TestUndo(t *testing.T) {
 		}
 	}
 }
+
+// TestStopWithMany ends qmail-send while more want to talk to it than can at a time.
+func TestStopWithMany(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	for range talksAtOnce {
+		w.connect()
+	}
+	for range 3 {
+		c, err := sendctl.Dial(filepath.Join(w.home, "queue", sendctl.Path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	w.stop()
+}

@@ -44,24 +44,23 @@ const (
 // started at the same time.
 var ErrTaken = errors.New("another qmail-send has moved the fence")
 
-// Next is where the fence of a queue may stand next, for [Variable].
+// Next is where the fence of a queue may stand next, for [Variable]. It is as late as may
+// be, so that others who have the queue before, for a moment, leave it free.
 func Next(queue string) (string, error) {
 	stands, err := timeOf(filepath.Join(queue, standFile))
 	if err != nil {
 		return "", err
 	}
-	return strconv.FormatInt(later(stands).Unix(), 10), nil
+	next := time.Now()
+	if !next.After(after(stands)) {
+		next = after(stands)
+	}
+	return strconv.FormatInt(next.Unix(), 10), nil
 }
 
-// later is a time after another one, now if that is so, in whole seconds, which every file
+// after is the next time after another one, in whole seconds, which nearly every file
 // system keeps.
-func later(stood time.Time) time.Time {
-	now := time.Unix(time.Now().Unix(), 0)
-	if now.After(stood) {
-		return now
-	}
-	return time.Unix(stood.Unix()+1, 0)
-}
+func after(stood time.Time) time.Time { return time.Unix(stood.Unix()+1, 0) }
 
 // Move moves the fence of a queue, whose lock the caller has, to where [Variable] says, or
 // further on if it says nothing, and waits for those inside. If they take longer than
@@ -83,7 +82,7 @@ func move(file, to string) error {
 	if err != nil {
 		return err
 	}
-	next := later(stood)
+	next := after(stood)
 	if own, ok := parse(to); ok {
 		if next = own; !next.After(stood) {
 			return ErrTaken
@@ -92,10 +91,11 @@ func move(file, to string) error {
 	if err := os.Chtimes(file, next, next); err != nil {
 		return err
 	}
-	if stands, err := timeOf(file); err != nil || !stands.Equal(next) {
-		return fmt.Errorf("the time of %s cannot be %d: %w", file, next.Unix(), err)
+	stands, err := timeOf(file)
+	if err == nil && !stands.Equal(next) {
+		err = fmt.Errorf("the time of %s cannot be %d", file, next.Unix())
 	}
-	return nil
+	return err
 }
 
 func parse(text string) (time.Time, bool) {
@@ -108,7 +108,7 @@ type Fence struct {
 	lock     int    // descriptor of the folder
 	stand    string // file whose time tells where the fence stands
 	commands int    // descriptor that qmail-send has the other end of
-	// patience is how long to see whether whoever asks is gone. It is none without
+	// patience is how long to see whether whoever asks is gone. It is none at first without
 	// Variable: then it is by asking that qmail-send tells of itself.
 	patience time.Duration
 
@@ -195,7 +195,7 @@ func (f *Fence) mayStay() bool {
 	if isGone(f.commands, f.patience) {
 		return false
 	}
-	f.own = stands
+	f.own, f.patience = stands, dying // it moves the fence once
 	return true
 }
 

@@ -73,8 +73,12 @@ func (s System) Run() error {
 		return err
 	}
 	env := s.env(send)
-	for _, c := range children {
-		if err := c.start(append(slices.Clip(env), spawn.SlotsVariable+"="+strconv.Itoa(slots))); err != nil {
+	for i, c := range children {
+		its := append(slices.Clip(env), spawn.SlotsVariable+"="+strconv.Itoa(slots))
+		if i == 0 && len(s.Logger) > 0 {
+			its = s.Env
+		}
+		if err := c.start(its); err != nil {
 			return err
 		}
 	}

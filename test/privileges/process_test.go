@@ -46,7 +46,7 @@ const (
 // processes are all that run while one local and one remote delivery are under way,
 // a user is being looked up and a message is being queued.
 var processes = map[string]process{
-	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", ofSpawners, "0<pipe 1>out 2>err", free}, // the logger
+	"cat": {"qmaill", "nofiles", "nofiles", "none", "0077", "/", asStarted, "0<pipe 1>out 2>err", free}, // the logger
 	"qmail-send": {"qmails", "qmail", "qmail", "none", "0077", "/", ofSend,
 		"0>pipe 1>pipe 2<pipe 3>pipe 4<pipe 5>pipe 6<pipe 7>pipe lock/sendmutex lock/trigger lock/trigger pipe socket", whole},
 	"qmail-lspawn":        {"root", "qmail", "qmail", "all", "0077", home, ofSpawners, "0<pipe 1>pipe 2>err lock message message pipe pipe socket", free},
