@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -237,4 +238,22 @@ func TestWithout(t *testing.T) {
 	if Move(t.TempDir(), "", time.Hour, nothing) == nil {
 		t.Error("no error without a queue")
 	}
+}
+
+// FuzzParse has anything in the variable: what is taken for a time is one that is written
+// like that, and what is not is no stand.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"1795341600", "", "-1", "0x10", " 1", "1 ", "9223372036854775807", "1e3", "+5"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		stand, ok := parse(text)
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if ok != (err == nil) {
+			t.Fatalf("%q: ok is %v", text, ok)
+		}
+		if again, _ := parse(strconv.FormatInt(stand.Unix(), 10)); ok && (!again.Equal(stand) || stand.Unix() != seconds) {
+			t.Errorf("%q is %d, and then %d", text, stand.Unix(), again.Unix())
+		}
+	})
 }
