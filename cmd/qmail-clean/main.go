@@ -26,10 +26,7 @@ func run() int {
 	if err != nil {
 		return exitcode.Soft
 	}
-	within, err := fence.New(folder, 0, os.Getenv(fence.Variable))
-	if err != nil {
-		os.Stderr.WriteString("qmail-clean: warning: working without the fence: " + err.Error() + "\n")
-	}
+	within := fence.Of("qmail-clean", folder, os.Getenv(fence.Variable), os.Stderr)
 	confine.Clean(folder).Enter(home.Dir(), "qmail-clean", os.Stderr)
 	if q.Clean(os.Stdin, os.Stdout, time.Now, within.Do) != nil {
 		return exitcode.Hard

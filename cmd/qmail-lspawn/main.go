@@ -33,7 +33,7 @@ func run() int {
 		return exitcode.Hard
 	}
 	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
-	within := fenced("queue")
+	within := fence.Of("qmail-lspawn", "queue", os.Getenv(fence.Variable), os.Stderr)
 	os.Unsetenv(spawn.SlotsVariable) // they are not for the programs that this one starts
 	os.Unsetenv(fence.Variable)
 	spawn.ReserveThreads()
@@ -72,13 +72,4 @@ func run() int {
 		return exitcode.Soft
 	}
 	return exitcode.OK
-}
-
-// fenced is the fence of a queue.
-func fenced(queue string) *fence.Fence {
-	within, err := fence.New(queue, 0, os.Getenv(fence.Variable))
-	if err != nil {
-		os.Stderr.WriteString("qmail-lspawn: warning: working without the fence: " + err.Error() + "\n")
-	}
-	return within
 }

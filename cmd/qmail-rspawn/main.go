@@ -27,7 +27,7 @@ func run() int {
 		return exitcode.Soft
 	}
 	slots := spawn.SlotsFor(os.Getenv(spawn.SlotsVariable))
-	within := fenced("..")
+	within := fence.Of("qmail-rspawn", "..", os.Getenv(fence.Variable), os.Stderr)
 	os.Unsetenv(spawn.SlotsVariable) // they are not for the programs that this one starts
 	os.Unsetenv(fence.Variable)
 	spawn.ReserveThreads()
@@ -59,13 +59,4 @@ func run() int {
 		return exitcode.Soft
 	}
 	return exitcode.OK
-}
-
-// fenced is the fence of a queue.
-func fenced(queue string) *fence.Fence {
-	within, err := fence.New(queue, 0, os.Getenv(fence.Variable))
-	if err != nil {
-		os.Stderr.WriteString("qmail-rspawn: warning: working without the fence: " + err.Error() + "\n")
-	}
-	return within
 }

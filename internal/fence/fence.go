@@ -21,6 +21,7 @@ package fence
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,11 +67,11 @@ func after(stood time.Time) time.Time { return time.Unix(stood.Unix()+1, 0) }
 // further on if it says nothing, and waits for those inside. If they take longer than
 // patience it calls late once, and goes on waiting.
 func Move(queue, to string, patience time.Duration, late func()) error {
-	lock, err := open(filepath.Join(queue, lockFolder))
+	lock, err := os.Open(filepath.Join(queue, lockFolder))
 	if err != nil {
 		return err
 	}
-	defer unix.Close(lock)
+	defer lock.Close()
 	timer := time.AfterFunc(patience, late)
 	err = flock(lock, unix.LOCK_EX)
 	timer.Stop()
@@ -105,7 +106,7 @@ func parse(text string) (time.Time, bool) {
 
 // Fence is that of one process. A nil Fence keeps nobody out.
 type Fence struct {
-	lock     int    // descriptor of the folder
+	lock     *os.File
 	stand    string // file whose time tells where the fence stands
 	commands int    // descriptor that qmail-send has the other end of
 	// patience is how long to see whether whoever asks is gone. It is none at first without
@@ -129,10 +130,20 @@ func New(queue string, commands int, own string) (*Fence, error) {
 	} else if f.own, err = timeOf(f.stand); err != nil {
 		return nil, ifThere(err)
 	}
-	if f.lock, err = open(filepath.Join(queue, lockFolder)); err != nil {
+	if f.lock, err = os.Open(filepath.Join(queue, lockFolder)); err != nil {
 		return nil, ifThere(err)
 	}
 	return f, nil
+}
+
+// Of is New for a program of the system, whose commands come on descriptor 0. It warns if
+// the program has to go without.
+func Of(program, queue, own string, warnings io.Writer) *Fence {
+	f, err := New(queue, 0, own)
+	if err != nil {
+		io.WriteString(warnings, program+": warning: working without the fence: "+err.Error()+"\n")
+	}
+	return f
 }
 
 func ifThere(err error) error {
@@ -218,19 +229,9 @@ func timeOf(name string) (time.Time, error) {
 	return st.ModTime(), nil
 }
 
-// open opens a folder. It goes without os.Open, for which the runtime takes descriptors
-// and a thread to wait for files, of which qmail-clean has none.
-func open(folder string) (fd int, err error) {
-	fd, err = unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, &os.PathError{Op: "open", Path: folder, Err: err}
-	}
-	return fd, nil
-}
-
-func flock(fd, how int) error {
+func flock(f *os.File, how int) error {
 	for {
-		if err := unix.Flock(fd, how); err != unix.EINTR {
+		if err := unix.Flock(int(f.Fd()), how); err != unix.EINTR {
 			return os.NewSyscallError("flock", err)
 		}
 	}

@@ -42,10 +42,11 @@ type pipe struct{ r, w int }
 
 // child is a program to start before qmail-send.
 type child struct {
-	path  string
-	argv  []string
-	as    *syscall.Credential
-	files []uintptr
+	path   string
+	argv   []string
+	as     *syscall.Credential
+	files  []uintptr
+	logger bool
 }
 
 // slots is how many deliveries the spawners are told to take at a time: the control
@@ -73,9 +74,10 @@ func (s System) Run() error {
 		return err
 	}
 	env := s.env(send)
-	for i, c := range children {
-		its := append(slices.Clip(env), spawn.SlotsVariable+"="+strconv.Itoa(slots))
-		if i == 0 && len(s.Logger) > 0 {
+	ours := append(slices.Clip(env), spawn.SlotsVariable+"="+strconv.Itoa(slots))
+	for _, c := range children {
+		its := ours
+		if c.logger {
 			its = s.Env
 		}
 		if err := c.start(its); err != nil {
@@ -126,7 +128,7 @@ func (s System) children(pipes *[8]pipe, staying bool) ([]child, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, child{path, s.Logger, s.Users.logger(), []uintptr{uintptr(pipes[0].r), 1, 2}})
+		all = append(all, child{path, s.Logger, s.Users.logger(), []uintptr{uintptr(pipes[0].r), 1, 2}, true})
 	}
 	for _, c := range []struct {
 		argv    []string
@@ -145,7 +147,7 @@ func (s System) children(pipes *[8]pipe, staying bool) ([]child, error) {
 		if err := executable(path); err != nil {
 			return nil, err
 		}
-		all = append(all, child{path, c.argv, c.as, []uintptr{uintptr(c.in), uintptr(c.out), 2}})
+		all = append(all, child{path, c.argv, c.as, []uintptr{uintptr(c.in), uintptr(c.out), 2}, false})
 	}
 	return all, nil
 }
