@@ -148,12 +148,13 @@ func (w *world) submit(mails []*mail) {
 	if strings.HasSuffix(w.plan.Action, forGood) {
 		limit = 2 * time.Second // a client waits for 10 seconds, for each message
 	}
-	defer time.AfterFunc(limit, func() {
+	reap := time.AfterFunc(limit, func() {
 		if limit == patience {
 			w.log.Write([]byte("it hangs, with a message\n"))
 		}
 		reapTraced()
-	}).Stop()
+	})
+	defer func() { w.forced = !reap.Stop() || w.forced }()
 	for _, m := range mails {
 		if m.accepted {
 			continue
