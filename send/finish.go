@@ -3,6 +3,7 @@ package send
 import (
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"goqmail/bounce"
@@ -90,16 +91,31 @@ func unable(verb, name string) error {
 // removal is made durable first. If that fails the file stays, and goes when
 // cleanup finds it.
 func (s *Server) forgetFiles(n queue.Number) {
-	if s.intake.haste.now(s.now()) && s.q.SyncFolders(n, queue.Info) == nil {
+	if s.intake.haste.now(s.now()) {
+		if !s.syncedOrStays(n, queue.Info) {
+			return
+		}
 		if _, known := s.cleanDone(n); known {
 			return
 		}
 	}
-	if err := s.q.SyncFolders(n, queue.Info, queue.Todo); err != nil {
-		s.log.warning("trouble fsyncing ", s.q.Folder(queue.Info, n), " or ", s.q.Folder(queue.Todo, n), "; ", s.q.Name(queue.Mess, n), " stays")
-		return
+	if s.syncedOrStays(n, queue.Info, queue.Todo) {
+		s.clean("foop/" + n.String())
 	}
-	s.clean("foop/" + n.String())
+}
+
+// syncedOrStays makes the removal of a message's files durable, or tells that the message
+// stays.
+func (s *Server) syncedOrStays(n queue.Number, kinds ...queue.Kind) bool {
+	if s.q.SyncFolders(n, kinds...) == nil {
+		return true
+	}
+	var folders []string
+	for _, kind := range kinds {
+		folders = append(folders, s.q.Folder(kind, n))
+	}
+	s.log.warning("trouble fsyncing ", strings.Join(folders, " or "), "; ", s.q.Name(queue.Mess, n), " stays")
+	return false
 }
 
 // clean has qmail-clean do something, and reports whether it did.
