@@ -225,8 +225,8 @@ func (o *outcome) read(name string) error {
 }
 
 // waits are log lines that say that something will be done some minutes later. The test
-// has it done after a restart.
-var waits = regexp.MustCompile(`will try|sleeping|(warning|alert): (unable|trouble)`)
+// has it done after a restart. For the fence seconds are waited.
+var waits = regexp.MustCompile(`will try|sleeping|(warning|alert): (trouble|unable to ([^k]|k[^e]))`)
 
 // attend waits for the system's end, and brings it about.
 func (w *world) attend(start *os.Process, ended <-chan struct{}, faulty bool) {

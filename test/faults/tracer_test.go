@@ -337,7 +337,7 @@ func (t *tracer) entry(tid int, th *thread, c call) {
 	case short:
 		t.change(tid, func(r *syscall.PtraceRegs) {
 			old := c.args[k.length]
-			*argument(r, k.length) = old / 2
+			*argument(r, k.length) = max(old/2, 1)
 			th.restore = func(r *syscall.PtraceRegs) { *argument(r, k.length) = old }
 		})
 	default:
