@@ -66,7 +66,7 @@ var kinds = map[uint64]kind{
 	unix.SYS_FLOCK:           {"flock", -1, 0, -1, []string{"ENOLCK", "EINTR"}, false},
 	unix.SYS_FCNTL:           {"fcntl", -1, 0, -1, []string{"EMFILE"}, false},
 	unix.SYS_PIPE2:           {"pipe", -1, -1, -1, []string{"EMFILE", "ENFILE"}, false},
-	unix.SYS_DUP3:            {"dup", -1, 0, -1, []string{"EMFILE", "EBUSY"}, false},
+	unix.SYS_DUP3:            {"dup", -1, 0, -1, []string{"EBUSY"}, false},
 	unix.SYS_EPOLL_CREATE1:   {"epoll_create", -1, -1, -1, []string{"EMFILE", "ENOMEM"}, false},
 	unix.SYS_EVENTFD2:        {"eventfd", -1, -1, -1, []string{"EMFILE", "ENOMEM"}, false},
 	unix.SYS_SOCKET:          {"socket", -1, -1, -1, []string{"EMFILE", "ENOMEM"}, false},
