@@ -5,8 +5,9 @@ package main
 import (
 	"bufio"
 	"os"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"goqmail/internal/exitcode"
 	"goqmail/internal/home"
@@ -24,15 +25,15 @@ func become(uid, gid int) error {
 		return nil
 	}
 	if uid == 0 {
-		if err := syscall.Setresuid(-1, 0, -1); err != nil {
+		if err := unix.Setresuid(-1, 0, -1); err != nil {
 			return err
 		}
-		return syscall.Setresgid(-1, gid, -1)
+		return unix.Setresgid(-1, gid, -1)
 	}
-	if err := syscall.Setresgid(-1, gid, -1); err != nil {
+	if err := unix.Setresgid(-1, gid, -1); err != nil {
 		return err
 	}
-	return syscall.Setresuid(-1, uid, -1)
+	return unix.Setresuid(-1, uid, -1)
 }
 
 func run() int {

@@ -1,7 +1,6 @@
 package start
 
 import (
-	"math"
 	"os"
 	"syscall"
 
@@ -22,13 +21,14 @@ func Reserve() error {
 		syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	}
 	for fd := 3; fd < reserved; fd++ {
-		if err := syscall.Dup3(0, fd, syscall.O_CLOEXEC); err != nil {
-			return os.NewSyscallError("dup3", err)
+		if err := unix.Dup2(0, fd); err != nil {
+			return os.NewSyscallError("dup2", err)
 		}
+		unix.CloseOnExec(fd)
 	}
-	if unix.CloseRange(reserved, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) != nil {
-		for fd := reserved; fd < 1024; fd++ { // Linux before 5.11
-			syscall.CloseOnExec(fd)
+	if closeOnExecFrom(reserved) != nil {
+		for fd := reserved; fd < 1024; fd++ {
+			unix.CloseOnExec(fd)
 		}
 	}
 	return nil

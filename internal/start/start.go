@@ -175,7 +175,7 @@ func (s System) become(send string, files []int, env []string) error {
 		return fmt.Errorf("keep standard error: %w", err)
 	}
 	for to, from := range files {
-		if err := syscall.Dup3(from, to, 0); err != nil {
+		if err := unix.Dup2(from, to); err != nil {
 			return fmt.Errorf("arrange descriptor %d: %w", to, restoreStderr(stderr, err))
 		}
 	}
@@ -185,7 +185,7 @@ func (s System) become(send string, files []int, env []string) error {
 
 // restoreStderr lets the caller say what was wrong.
 func restoreStderr(stderr int, cause error) error {
-	if err := syscall.Dup3(stderr, 2, 0); err != nil {
+	if err := unix.Dup2(stderr, 2); err != nil {
 		return err
 	}
 	return cause
