@@ -15,6 +15,8 @@ package start
 import (
 	"fmt"
 	"os"
+	"os/signal"
+
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -179,6 +181,8 @@ func (s System) become(send string, files []int, env []string) error {
 			return fmt.Errorf("arrange descriptor %d: %w", to, restoreStderr(stderr, err))
 		}
 	}
+	// Until qmail-send catches these they would end it, as soon as others see its name.
+	signal.Ignore(syscall.SIGALRM, syscall.SIGHUP)
 	err = syscall.Exec(send, []string{"qmail-send"}, env)
 	return fmt.Errorf("run %s: %w", send, restoreStderr(stderr, err))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,6 +187,30 @@ func TestRunWithFilesLeftOpen(t *testing.T) {
 	}
 	if want := callersLog(); stdout != want || stderr != "" {
 		t.Errorf("the system logs\n%s and complains %q, want\n%s", stdout, stderr, want)
+	}
+}
+
+// TestRunWithoutSignals has qmail-send begin with those signals ignored that it is to obey
+// later, and nobody else.
+func TestRunWithoutSignals(t *testing.T) {
+	t.Parallel()
+	const ignored = 1<<(syscall.SIGALRM-1) | 1<<(syscall.SIGHUP-1)
+	home := makeHome(t)
+	for program, to := range map[string]string{"qmail-send": "0", "qmail-clean": "2"} {
+		script := "#!/bin/sh\nexec sed -n 's/^SigIgn:.*\\(.....\\)$/" + program + " \\1/p' /proc/self/status >&" + to + "\n"
+		if err := os.WriteFile(filepath.Join(home, "bin", program), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdout, stderr := run(t, starter(t, home))
+	for said, want := range map[string]uint64{stdout: ignored, stderr: 0} {
+		fields := strings.Fields(said)
+		if len(fields) < 2 {
+			t.Fatalf("the system logs\n%s and complains %q", stdout, stderr)
+		}
+		if got, err := strconv.ParseUint(fields[1], 16, 64); err != nil || got&ignored != want {
+			t.Errorf("%s ignores %x, want %x of %x", fields[0], got, want, uint64(ignored))
+		}
 	}
 }
 
