@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // queue hands the message to qmail-queue, or a program in its place.
@@ -27,7 +28,32 @@ func (h *host) system() *running {
 	h.t.Helper()
 	r := h.start(h.command("qmail-start", "./Maildir/"))
 	r.wait("status: local 0/", 1)
+	for give := time.Now().Add(patience); !r.listens() && time.Now().Before(give); { // which begins after that line
+		time.Sleep(5 * time.Millisecond)
+	}
 	return r
+}
+
+// listens reports whether one of the processes, qmail-send, has opened the last of what
+// it always has open: both ends of the trigger, and the socket for commands.
+func (r *running) listens() bool {
+	for pid := range r.staying() {
+		names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		trigger, socket := 0, 0
+		for _, name := range names {
+			to, _ := os.Readlink(name)
+			if strings.HasSuffix(to, "/lock/trigger") {
+				trigger++
+			}
+			if strings.HasPrefix(to, "socket:") {
+				socket++
+			}
+		}
+		if trigger == 2 && socket > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // mailsIn reads the messages of a maildir.
