@@ -19,7 +19,6 @@ import (
 func main() { exitcode.Main(run) }
 
 func run() int {
-	exitcode.OneProcessor()
 	// An answer that nobody reads is an error like others, not the end.
 	signal.Ignore(syscall.SIGPIPE)
 	folder := filepath.Join(home.Dir(), "queue")

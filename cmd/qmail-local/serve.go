@@ -18,7 +18,6 @@ const atOnce = 256
 // stay makes deliveries for one user until qmail-lspawn, on descriptor 0, has no
 // more.
 func stay() int {
-	exitcode.OneProcessor()
 	conn, err := serve.NewConn(0)
 	if err != nil {
 		return exitcode.Soft

@@ -37,7 +37,6 @@ func run() int {
 	os.Unsetenv(spawn.SlotsVariable) // they are not for the programs that this one starts
 	os.Unsetenv(fence.Variable)
 	spawn.ReserveThreads()
-	exitcode.OneProcessor()
 	// It ends when qmail-send does, not by signals that the whole group gets.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM)
 	uid, env := os.Getuid(), os.Environ()

@@ -15,7 +15,6 @@ package exitcode
 
 import (
 	"os"
-	"runtime"
 	"runtime/debug"
 )
 
@@ -39,8 +38,3 @@ func Main(run func() int) {
 	end()
 	os.Exit(code)
 }
-
-// OneProcessor is for a program that stays and does many short things, each when another
-// program wakes it: to wake one more processor for the next of them costs more than it
-// gains. It takes a tenth off the processor time of a local message (doc/performance.md).
-func OneProcessor() { runtime.GOMAXPROCS(1) }
