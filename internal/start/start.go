@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-
 	"path/filepath"
 	"slices"
 	"strconv"

@@ -34,26 +34,21 @@ func (h *host) system() *running {
 	return r
 }
 
-// listens reports whether one of the processes, qmail-send, has opened the last of what
-// it always has open: both ends of the trigger, and the socket for commands.
+// listens reports whether qmail-send has opened the last of what it always has open: both
+// ends of the trigger, and the socket for commands.
 func (r *running) listens() bool {
-	for pid := range r.staying() {
-		names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-		trigger, socket := 0, 0
-		for _, name := range names {
-			to, _ := os.Readlink(name)
-			if strings.HasSuffix(to, "/lock/trigger") {
-				trigger++
-			}
-			if strings.HasPrefix(to, "socket:") {
-				socket++
-			}
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.cmd.Process.Pid))
+	trigger, socket := 0, 0
+	for _, name := range names {
+		to, _ := os.Readlink(name)
+		if strings.HasSuffix(to, "/lock/trigger") {
+			trigger++
 		}
-		if trigger == 2 && socket > 0 {
-			return true
+		if strings.HasPrefix(to, "socket:") {
+			socket++
 		}
 	}
-	return false
+	return trigger == 2 && socket > 0
 }
 
 // mailsIn reads the messages of a maildir.
